@@ -1,0 +1,141 @@
+"""Noise schedules: the shifted cosine of every scale, presets, times of the steps (paper, section 2.3; simple diffusion, 3.1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from layered.config import PRESETS, SPACINGS, Spacing
+
+LOGSNR_RANGE = (-15.0, 15.0)  # of the unshifted cosine; a shift moves both ends (simple diffusion, appendix A)
+STEP_LOGSNR_RANGE = (-8.0, 12.0)  # unshifted log-SNR between which the steps of spacing "logsnr" lie
+MAX_SHIFT_RISE = 2 * math.pi  # the cosine falls by at least this much per unit of t
+
+
+# ------------------------------------------------------------------ one scale
+
+
+def shifted_cosine_logsnr(t: Tensor, shift: float | Tensor = 0.0) -> Tensor:
+    """λ(t) = −2 log tan(πt/2) + δ (simple diffusion, equation 5 in log space), the first term clipped to ``LOGSNR_RANGE``.
+
+    ``t`` in [0, 1] of any shape and floating type; ``shift`` broadcasts against it. The clip moves with the shift. Simple
+    diffusion squeezes the angle into the range instead of clipping; the two differ only within 4e-4 of either end of t.
+    """
+    # tan as a ratio of sines: precise at both ends, in float32 too
+    cosine = 2 * (torch.sin((1 - t) * (math.pi / 2)).log() - torch.sin(t * (math.pi / 2)).log())
+    return cosine.clamp(*LOGSNR_RANGE) + shift
+
+
+def time_of_logsnr(logsnr: Tensor) -> Tensor:
+    """t at which the unshifted cosine has this log-SNR: t = (2/π) atan(exp(−λ/2)), the inverse of equation 5 without shift."""
+    return torch.atan(torch.exp(-logsnr / 2)) * (2 / math.pi)
+
+
+def alpha_sigma(logsnr: Tensor) -> tuple[Tensor, Tensor]:
+    """α = sqrt(sigmoid(λ)) and σ = sqrt(sigmoid(−λ)): variance preserving, α² + σ² = 1 (simple diffusion, section 3.1)."""
+    return torch.sigmoid(logsnr).sqrt(), torch.sigmoid(-logsnr).sqrt()
+
+
+# ------------------------------------------------------------------ all scales
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The log-SNR of every scale over one shared time t.
+
+    With ``end_shifts`` the shift moves in a straight line from ``shifts`` at t = 0 to ``end_shifts`` at t = 1 (simple diffusion,
+    equation 6; its appendix names the two ends the other way round).
+    """
+
+    scales: tuple[int, ...]  # resolutions in pixels, coarse to fine
+    shifts: tuple[float, ...]  # δ of every scale, natural log, added to the log-SNR
+    end_shifts: tuple[float, ...] | None = None  # δ at t = 1; None: the same as ``shifts`` at every t
+
+    def __post_init__(self) -> None:
+        scales = tuple(int(size) for size in self.scales)
+        object.__setattr__(self, "scales", scales)
+        if not scales or any(size < 1 for size in scales) or list(scales) != sorted(set(scales)):
+            raise ValueError(f"A schedule needs its scales coarse to fine, each once: got {self.scales}.")
+        for name in ("shifts", "end_shifts"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            values = tuple(float(value) for value in values)
+            object.__setattr__(self, name, values)
+            if len(values) != len(scales):
+                raise ValueError(
+                    f"The schedule has {len(values)} {name.replace('_', ' ')} for {len(scales)} scales "
+                    f"({', '.join(map(str, scales))}): give one per scale, coarse to fine."
+                )
+            if not all(map(math.isfinite, values)):
+                raise ValueError(f"The {name.replace('_', ' ')} of a schedule are finite numbers: got {values}.")
+        for start, end in zip(self.shifts, self.end_shifts or self.shifts, strict=True):
+            if end - start >= MAX_SHIFT_RISE:
+                raise ValueError(
+                    f"A shift that rises from {start:g} to {end:g} would let the signal grow with the noise: "
+                    f"it may rise by less than {MAX_SHIFT_RISE:.2f}."
+                )
+
+    @classmethod
+    def preset(cls, name: str, scales: Sequence[int], reference: int = 32) -> Schedule:
+        """A named schedule for these scales.
+
+        ``aligned``: δ = 2 log(reference / r), every scale one noisy picture seen at its size (simple diffusion, equation 5).
+        ``paper``: 0 up to 128 pixels, log 1/8 at 256, log 1/32 at 512 (paper, section 2.3), and on along the same line.
+        ``unshifted``: 0 (the failure of the paper's figure A.3).
+        """
+        if name == "aligned":
+            shifts = [2 * math.log(reference / size) for size in scales]
+        elif name == "paper":
+            shifts = [0.0 if size <= 128 else math.log(1 / 8) + 2 * math.log(256 / size) for size in scales]
+        elif name == "unshifted":
+            shifts = [0.0] * len(scales)
+        else:
+            raise ValueError(f"Unknown schedule preset {name!r}: choose one of {', '.join(PRESETS)}.")
+        return cls(tuple(scales), tuple(shifts))
+
+    def shift(self, size: int, t: float | Tensor = 0.0) -> float | Tensor:
+        """δ of one scale at time t (equation 6 when the schedule has end shifts, else constant)."""
+        index = self.scales.index(size)
+        if self.end_shifts is None:
+            return self.shifts[index]
+        return (1 - t) * self.shifts[index] + t * self.end_shifts[index]
+
+    def logsnr(self, t: float | Tensor) -> dict[int, Tensor]:
+        """λ of every scale at t, shaped and typed like ``t``; a plain number gives float64 scalars."""
+        time = t if isinstance(t, Tensor) else torch.tensor(t, dtype=torch.float64)
+        return {size: shifted_cosine_logsnr(time, self.shift(size, time)) for size in self.scales}
+
+    def rho(self, t: float = 0.5) -> dict[tuple[int, int], float]:
+        """ρ = s · exp((δ_hi − δ_lo)/2) of neighbouring scales, s the ratio of their sizes: how much more noise than the coarse
+        picture the fine one holds once it is low-passed to the coarse size.
+
+        At 1 the two are the same observation; at any other value they are two, and with shared noise a network that sees both
+        can solve for the clean picture. The same at every ``t`` unless the schedule has end shifts.
+        """
+        pairs = zip(self.scales, self.scales[1:], strict=False)
+        return {(lo, hi): hi / lo * math.exp(float(self.shift(hi, t) - self.shift(lo, t)) / 2) for lo, hi in pairs}
+
+
+# ------------------------------------------------------------------ times of the steps
+
+
+def timesteps(steps: int, spacing: Spacing = "time") -> Tensor:
+    """The ``steps`` + 1 times of a run, float64, from exactly 1 (noise) down to exactly 0 (clean).
+
+    ``time``: equal in t (simple diffusion, appendix A). ``logsnr``: equal in the log-SNR of an unshifted cosine over
+    ``STEP_LOGSNR_RANGE``, its first and last then moved to 1 and 0.
+    """
+    if steps < 1:
+        raise ValueError(f"A run needs at least one step, got {steps}.")
+    if spacing == "time":
+        return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+    if spacing == "logsnr":
+        t = time_of_logsnr(torch.linspace(*STEP_LOGSNR_RANGE, steps + 1, dtype=torch.float64))
+        t[0], t[-1] = 1.0, 0.0
+        return t
+    raise ValueError(f"Unknown spacing {spacing!r}: choose one of {', '.join(SPACINGS)}.")

@@ -1,0 +1,129 @@
+"""The schedules against their equations: end points, shifts, alignment, and the times of the steps."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from layered.schedule import LOGSNR_RANGE, Schedule, alpha_sigma, shifted_cosine_logsnr, time_of_logsnr, timesteps
+
+COMPACT = (32, 64, 128, 256, 512)
+
+
+def test_the_cosine_is_its_equation() -> None:
+    t = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
+    assert torch.allclose(shifted_cosine_logsnr(t), -2 * torch.log(torch.tan(math.pi * t / 2)), atol=1e-12)
+    assert torch.allclose(shifted_cosine_logsnr(t), -shifted_cosine_logsnr(1 - t), atol=1e-9)
+
+
+def test_alpha_is_the_cosine_and_sigma_the_sine() -> None:
+    t = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
+    alpha, sigma = alpha_sigma(shifted_cosine_logsnr(t))
+    assert torch.allclose(alpha, torch.cos(math.pi * t / 2), atol=1e-12)
+    assert torch.allclose(sigma, torch.sin(math.pi * t / 2), atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shift", [0.0, -3.5, 2.0])
+def test_the_ends_are_finite_and_move_with_the_shift(dtype: torch.dtype, shift: float) -> None:
+    low, high = LOGSNR_RANGE
+    ends = shifted_cosine_logsnr(torch.tensor([0.0, 1.0], dtype=dtype), shift)
+    assert torch.equal(ends, torch.tensor([high + shift, low + shift], dtype=dtype))
+
+
+def test_float32_is_as_good_as_float64_near_the_ends() -> None:
+    t = torch.tensor([6e-4, 1e-3, 0.5, 1 - 1e-3, 1 - 6e-4])
+    assert torch.allclose(shifted_cosine_logsnr(t).double(), shifted_cosine_logsnr(t.double()), atol=2e-3)
+
+
+def test_time_of_logsnr_inverts_the_unshifted_cosine() -> None:
+    logsnr = torch.linspace(-14, 14, 57, dtype=torch.float64)
+    assert torch.allclose(shifted_cosine_logsnr(time_of_logsnr(logsnr)), logsnr, atol=1e-8)
+
+
+def test_a_shift_per_sample_broadcasts() -> None:
+    t = torch.tensor([0.3, 0.5, 0.7])
+    shift = torch.tensor([0.0, -1.0, 2.0])
+    assert torch.allclose(shifted_cosine_logsnr(t, shift) - shifted_cosine_logsnr(t), shift, atol=1e-5)
+
+
+def test_the_paper_preset_has_the_papers_values() -> None:
+    assert Schedule.preset("paper", COMPACT).shifts == pytest.approx((0, 0, 0, math.log(1 / 8), math.log(1 / 32)))
+    rho = Schedule.preset("paper", (128, 256, 512)).rho()
+    assert rho[128, 256] == pytest.approx(2 * math.sqrt(1 / 8)) and rho[256, 512] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("reference", [32, 64, 128])
+def test_aligned_puts_every_scale_on_one_line(reference: int) -> None:
+    """Averaging s × s pixels multiplies the SNR by s² (simple diffusion, equation 4): aligned scales then have equal SNR."""
+    schedule = Schedule.preset("aligned", COMPACT, reference)
+    assert list(schedule.rho().values()) == pytest.approx([1] * 4)
+    assert schedule.shift(reference) == 0
+    logsnr = schedule.logsnr(0.4)
+    for size in COMPACT:
+        assert float(logsnr[size]) + 2 * math.log(size / 32) == pytest.approx(float(logsnr[32]))
+
+
+def test_rho_is_the_ratio_of_noise_to_signal_after_low_pass_at_every_time() -> None:
+    schedule = Schedule((128, 256), (0.3, -1.1))
+    for t in (0.2, 0.5, 0.9):
+        (a_lo, s_lo), (a_hi, s_hi) = (alpha_sigma(value) for value in schedule.logsnr(t).values())
+        assert float((s_lo / a_lo) / (s_hi / a_hi / 2)) == pytest.approx(schedule.rho()[128, 256])
+
+
+def test_unshifted_is_the_same_at_every_scale() -> None:
+    values = {float(value) for value in Schedule.preset("unshifted", COMPACT).logsnr(0.37).values()}
+    assert len(values) == 1
+
+
+def test_interpolated_starts_and_ends_at_its_two_schedules() -> None:
+    """Simple diffusion, equation 6."""
+    near, far = Schedule((256, 512), (-3.0, -5.0)), Schedule((256, 512), (-1.0, -1.5))
+    both = Schedule((256, 512), near.shifts, far.shifts)
+    t = torch.linspace(0, 1, 101, dtype=torch.float64)
+    for size in both.scales:
+        line = (1 - t) * near.logsnr(t)[size] + t * far.logsnr(t)[size]
+        assert torch.allclose(both.logsnr(t)[size], line)
+        inner = both.logsnr(t[1:-1])[size]
+        assert (inner.diff() < 0).all()
+    assert both.rho(0.0) == pytest.approx(near.rho()) and both.rho(1.0) == pytest.approx(far.rho())
+
+
+def test_logsnr_keeps_the_shape_and_type_of_t() -> None:
+    value = Schedule.preset("aligned", (64, 128)).logsnr(torch.rand(5))
+    assert value[64].shape == (5,) and value[64].dtype == torch.float32
+    assert Schedule.preset("aligned", (64,)).logsnr(0.5)[64].dtype == torch.float64
+
+
+@pytest.mark.parametrize("spacing", ["time", "logsnr"])
+@pytest.mark.parametrize("steps", [1, 2, 25, 250])
+def test_timesteps_fall_from_one_to_zero(spacing: str, steps: int) -> None:
+    t = timesteps(steps, spacing)
+    assert t.shape == (steps + 1,) and t.dtype == torch.float64
+    assert t[0] == 1 and t[-1] == 0 and (t.diff() < 0).all()
+
+
+def test_spacings_are_equal_in_what_they_are_named_after() -> None:
+    assert torch.allclose(timesteps(20, "time").diff(), torch.full((20,), -0.05, dtype=torch.float64))
+    logsnr = shifted_cosine_logsnr(timesteps(20, "logsnr")[1:-1])
+    assert torch.allclose(logsnr.diff(), torch.ones(18, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Schedule.preset("warm", (32,)), "aligned, paper, unshifted"),
+        (lambda: Schedule((32, 64), (0.0,)), "one per scale"),
+        (lambda: Schedule((64, 32), (0.0, 0.0)), "coarse to fine"),
+        (lambda: Schedule((), ()), "coarse to fine"),
+        (lambda: Schedule((32,), (math.nan,)), "finite"),
+        (lambda: Schedule((32,), (0.0,), (7.0,)), "rise"),
+        (lambda: timesteps(0, "time"), "at least one"),
+        (lambda: timesteps(5, "sideways"), "time, logsnr"),
+    ],
+)
+def test_mistakes_get_a_sentence(make, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make()
