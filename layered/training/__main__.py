@@ -1,0 +1,102 @@
+"""The command line of training: ``python -m layered.training --run FOLDER --minutes 60 8 10 8 8 6``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from ..checkpoint import save_checkpoint
+from ..config import MODELS
+from ..text import TextEncoder
+from ..unet import LayeredUNet
+from ..world import VOCABULARY
+from .batches import CachedVistas, LiveVistas
+from .loop import Trainer, new_model
+from .plan import StageConfig, TrainConfig, stacking_plan
+from .sheet import SHEET_PROMPTS, draw_sheet
+from .state import Progress
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(prog="python -m layered.training", description="Train a layered diffusion model by stacking.")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run that was stopped goes on from it")
+    parser.add_argument("--model", choices=sorted(MODELS), default="compact", help="architecture preset")
+    parser.add_argument("--top", type=int, default=512, help="finest scale in pixels")
+    parser.add_argument("--data", type=Path, nargs="*", default=[], help="caches made by python -m layered.world --cache, any sizes")
+    parser.add_argument("--minutes", type=float, nargs="+", help="budget of each stage: one per level, coarse to fine, then the joint one")
+    parser.add_argument("--pictures", type=int, nargs="+", help="the same in pictures seen instead of minutes")
+    parser.add_argument("--batch", type=int, nargs="+", help="batch size of each stage")
+    parser.add_argument("--lr", type=float, nargs="+", help="learning rate of each stage")
+    parser.add_argument("--crop", type=int, default=128, help="side of the crops of the upper scales in pixels")
+    parser.add_argument("--text-encoder", help="folder or name of the text encoder (default: the bundled MiniLM)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network")
+    parser.add_argument("--sheet-minutes", type=float, default=6.0, help="minutes between two sample sheets")
+    parser.add_argument("--export", type=Path, help="write the finished model as a checkpoint to this folder")
+    options = parser.parse_args(arguments)
+    if (options.minutes is None) == (options.pictures is None):
+        parser.error("give the budget of each stage, either --minutes or --pictures")
+    return options
+
+
+def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageConfig, ...]:
+    """The stacking plan with the budgets of the command line; a budget of 0 leaves a stage out."""
+    stages = stacking_plan(model.config, crop=options.crop)
+    changes: list[dict] = [{} for _ in stages]
+    for name in ("minutes", "pictures", "batch", "lr"):
+        values = getattr(options, name)
+        if values is None:
+            continue
+        if len(values) != len(stages):
+            raise SystemExit(f"--{name}: expected {len(stages)} values ({', '.join(s.name for s in stages)}), got {len(values)}.")
+        for change, value in zip(changes, values, strict=True):
+            change[name] = value
+    planned = (dataclasses.replace(stage, **change) for stage, change in zip(stages, changes, strict=True))
+    return tuple(stage for stage in planned if stage.minutes or stage.pictures)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, draw sheets, export."""
+    options = parse(arguments)
+    torch.set_num_threads(options.threads)
+    encoder = TextEncoder.from_pretrained(options.text_encoder, device=options.device)
+    model = new_model(MODELS[options.model](options.top), options.seed)
+    plan = make_plan(options, model)
+    sources = [CachedVistas(folder) for folder in options.data] or [LiveVistas(options.top, options.seed, options.device)]
+    sheet_text = encoder.encode(list(SHEET_PROMPTS)).to(options.device)
+    last_sheet = [0.0]
+
+    def on_checkpoint(average: LayeredUNet, stage: StageConfig, progress: Progress) -> None:
+        finished = progress.step == 0
+        if not finished and time.monotonic() - last_sheet[0] < 60 * options.sheet_minutes:
+            return
+        last_sheet[0] = time.monotonic()
+        name = f"{stage.name}-{'end' if finished else f'{progress.pictures:08d}'}.png"
+        draw_sheet(average, sheet_text, stage.top, options.run / "sheets" / name, options.device)
+
+    trainer = Trainer(
+        model, plan, TrainConfig(seed=options.seed), sources, encoder.encode, options.run, options.device,
+        on_checkpoint=on_checkpoint, compile_model=options.compile,
+    )  # fmt: skip
+    progress = trainer.run()
+    if options.export:
+        meta = {
+            "text_encoder": encoder.name,
+            "preset": trainer.config.preset,
+            "vocabulary": sorted(VOCABULARY),
+            "training": {"stages": list(progress.history), "seed": options.seed, "device": options.device},
+        }
+        save_checkpoint(options.export, model, meta)
+        print(f"Wrote {options.export}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Batches of pictures, captions, times, shifts and noise, each drawn from the number of its step alone, so that a run can resume."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import ModelConfig
+from ..diffusion import noisy
+from ..layers import TextStates
+from ..pyramid import image_pyramid, noise_pyramid
+from ..schedule import Schedule, shifted_cosine_logsnr, time_of_logsnr
+from ..unet import Window
+from ..world import Vistas, caption, render
+from ..world.cache import load_cache
+from .crops import nested_windows
+from .plan import LOGSNR_OF_TOP, StageConfig, TrainConfig
+
+
+class Source(Protocol):
+    """Where pictures and captions come from."""
+
+    size: int  # pixels on a side
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
+        """``count`` pictures (B, 3, size, size) in [−1, 1] and a caption for each."""
+        ...
+
+
+class CachedVistas:
+    """Pictures that ``python -m layered.world --cache`` rendered before; a caption is composed anew each time."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.pictures, self.specs = load_cache(folder)
+        self.size = self.pictures.shape[1]
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
+        picks = torch.randint(0, len(self.specs), (count,), generator=generator).tolist()
+        variants = torch.randint(0, 2**31, (count,), generator=generator).tolist()
+        pixels = torch.from_numpy(np.stack([self.pictures[i] for i in picks]))
+        images = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+        return images, [caption(self.specs[i], variant) for i, variant in zip(picks, variants, strict=True)]
+
+
+class LiveVistas:
+    """Pictures rendered while training, never the same one twice; for machines where rendering costs nothing."""
+
+    def __init__(self, size: int, seed: int = 0, device: str = "cpu") -> None:
+        self.size, self.world, self.device = size, Vistas(seed), device
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
+        start = int(torch.randint(0, 2**40, (1,), generator=generator))
+        specs = self.world.specs(start, count)
+        variants = torch.randint(0, 2**31, (count,), generator=generator).tolist()
+        return render(specs, self.size, self.device), [caption(s, v) for s, v in zip(specs, variants, strict=True)]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's worth of everything that is random or read."""
+
+    x0: dict[int, Tensor]  # per scale (B, 3, S, S), or its window
+    z: dict[int, Tensor]  # the same, noised
+    logsnr: dict[int, Tensor]  # per scale (B,)
+    shared_noise: Tensor  # (B,) 1 or 0
+    text: TextStates
+    windows: dict[int, Window]
+
+
+def draw_times(stage: StageConfig, shift_of_top: Tensor, generator: torch.Generator) -> Tensor:
+    """Diffusion times t (B,): uniform (equation 2), or such that the top level's log-SNR is uniform."""
+    u = torch.rand(len(shift_of_top), generator=generator)
+    if stage.time == "uniform":
+        return u
+    low, high = LOGSNR_OF_TOP
+    return time_of_logsnr(low + (high - low) * u - shift_of_top)
+
+
+def draw_shifts(config: TrainConfig, scales: tuple[int, ...], batch: int, generator: torch.Generator) -> Tensor:
+    """Shifts δ_i per sample (B, scales): half of them the preset exactly, half somewhere towards the other preset, jittered."""
+    preset, other = (torch.tensor(Schedule.preset(name, scales).shifts) for name in (config.preset, config.other_preset))
+    towards = torch.rand(batch, 1, generator=generator)
+    jitter = config.shift_jitter * (2 * torch.rand(batch, len(scales), generator=generator) - 1)
+    exact = torch.rand(batch, 1, generator=generator) < 0.5
+    return torch.where(exact, preset, preset + towards * (other - preset) + jitter).float()
+
+
+class Batches:
+    """Makes the batch of any step of a stage, one step ahead of the training."""
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        stage: StageConfig,
+        config: TrainConfig,
+        source: Source,
+        encode: Callable[[list[str]], TextStates],
+        number: int,
+        device: str,
+    ) -> None:
+        self.model, self.stage, self.config, self.source, self.encode = model, stage, config, source, encode
+        self.number, self.device = number, device
+        self.scales = tuple(size for size in model.scales if size <= stage.top)
+        if source.size < stage.top:
+            raise ValueError(f"Stage {stage.name} needs pictures of {stage.top} pixels; the largest source has {source.size}.")
+
+    def make(self, step: int) -> Batch:
+        """The batch of step number ``step``: a function of the seed, the stage and the step alone."""
+        generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + self.number) * 2**24 + step)
+        stage, count = self.stage, self.stage.batch
+        pictures, captions = self.source.draw(count, generator)
+        shifts = draw_shifts(self.config, self.scales, count, generator)
+        t = draw_times(stage, shifts[:, -1], generator)
+        dropped = torch.rand(count, generator=generator) < self.config.text_dropout
+        independent = int(round(self.config.independent * count))
+        windows = nested_windows(self.model, stage.top, stage.crop, count, generator)
+        noise_seed = int(torch.randint(0, 2**31, (1,), generator=generator))
+        text = self.encode(captions).to(self.device).drop(dropped.to(self.device))
+
+        x0 = image_pyramid(pictures.to(self.device), self.scales)
+        eps = self._noise(count, independent, noise_seed)
+        logsnr = {size: shifted_cosine_logsnr(t, shifts[:, i]).to(self.device) for i, size in enumerate(self.scales)}
+        x0 = {size: windows[size].crop(x) if size in windows else x for size, x in x0.items()}
+        eps = {size: windows[size].crop(e) if size in windows else e for size, e in eps.items()}
+        z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in self.scales}
+        shared = torch.ones(count, device=self.device)
+        shared[:independent] = 0
+        return Batch(x0, z, logsnr, shared, text, windows)
+
+    def _noise(self, count: int, independent: int, seed: int) -> dict[int, Tensor]:
+        """Noise per scale: the first ``independent`` samples have fresh noise at every scale, the others share it (sinc)."""
+        generator = torch.Generator(self.device).manual_seed(seed)
+
+        def fresh(batch: int, size: int) -> Tensor:
+            return torch.randn(batch, 3, size, size, generator=generator, device=self.device)
+
+        shared = noise_pyramid(fresh(count - independent, self.scales[-1]), self.scales, "sinc")
+        return {size: torch.cat([fresh(independent, size), shared[size]]) for size in self.scales}
+
+    def ahead(self, first: int) -> Iterator[Batch]:
+        """The batches from step ``first`` on; beside an accelerator each is made while the one before is trained on."""
+        if self.device == "cpu":  # there the two would only fight for the same cores
+            yield from map(self.make, itertools.count(first))
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            waiting = pool.submit(self.make, first)
+            for step in itertools.count(first + 1):
+                batch = waiting.result()
+                waiting = pool.submit(self.make, step)
+                yield batch

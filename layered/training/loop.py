@@ -1,0 +1,178 @@
+"""The training loop: every stage of a plan in turn, resumable, with a progress bar, a log and sample sheets."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..config import ModelConfig
+from ..diffusion import predict, scale_losses
+from ..layers import TextStates
+from ..unet import LayeredUNet
+from .batches import Batch, Batches, Source
+from .optim import PowerEMA, learning_rate, make_optimizers
+from .plan import StageConfig, TrainConfig
+from .state import Progress, load_optimizers, load_progress, load_weights, save_state
+
+SCALE_WEIGHT = 0.5  # weight of a scale's loss relative to the one below (simple diffusion's 1/s)
+
+
+def batch_losses(model: LayeredUNet, batch: Batch, train: Sequence[int], autocast: bool) -> dict[int, Tensor]:
+    """The loss of every level that learns; the levels below the coarsest of them run without gradients."""
+    sizes = list(batch.z)
+    frozen = [size for size in sizes if size < min(train)]
+    device = batch.shared_noise.device.type
+
+    def run(part: list[int], below, x0_below):
+        z = {size: batch.z[size] for size in part}
+        with torch.autocast(device, torch.bfloat16, enabled=autocast):
+            outputs = model(z, batch.logsnr, batch.text, batch.shared_noise, below=below, windows=batch.windows)
+        return outputs, predict(model.config, outputs, z, batch.logsnr, windows=batch.windows, below=x0_below)
+
+    below = x0_below = None
+    if frozen:
+        with torch.no_grad():
+            outputs, x0 = run(frozen, None, None)
+        below, x0_below = (frozen[-1], outputs[frozen[-1]]), (frozen[-1], x0[frozen[-1]])
+    _, x0_hat = run(sizes[len(frozen) :], below, x0_below)
+    return scale_losses(model.config, x0_hat, batch.x0, batch.logsnr)
+
+
+class Trainer:
+    """One run: a model, a plan and a folder that holds its state."""
+
+    def __init__(
+        self,
+        model: LayeredUNet,
+        plan: Sequence[StageConfig],
+        config: TrainConfig,
+        sources: Sequence[Source],
+        encode: Callable[[list[str]], TextStates],
+        folder: Path,
+        device: str = "cpu",
+        save_minutes: float = 3.0,
+        on_checkpoint: Callable[[LayeredUNet, StageConfig, Progress], None] | None = None,
+        compile_model: bool = False,
+    ) -> None:
+        self.model, self.plan, self.config = model.to(device), tuple(plan), config
+        self.sources, self.encode, self.folder, self.device = sources, encode, folder, device
+        self.save_seconds, self.on_checkpoint = 60 * save_minutes, on_checkpoint
+        self.runner = torch.compile(self.model) if compile_model else self.model
+
+    def run(self) -> Progress:
+        """Train from where the folder stands to the end of the plan; leaves the averaged weights in the model."""
+        progress = load_progress(self.folder) or Progress()
+        resumed = (self.folder / "state.safetensors").exists()
+        for index in range(progress.stage, len(self.plan)):
+            self._stage(index, progress, resumed)
+            resumed = False
+        return progress
+
+    def _stage(self, index: int, progress: Progress, resumed: bool) -> None:
+        stage = self.plan[index]
+        self.model.requires_grad_(False)
+        for size in stage.train:
+            for parameter in self.model.level_parameters(size):
+                parameter.requires_grad_(True)
+        optimizers = make_optimizers(self.model, stage, self.config)
+        ema = PowerEMA(self.model, self.config.ema_power)
+        if resumed:
+            tensors = load_weights(self.folder, self.model, ema.model)
+            if progress.step:
+                load_optimizers(tensors, optimizers)
+        batches = Batches(self.model.config, stage, self.config, self._source(stage), self.encode, index, self.device)
+        self._train(stage, progress, optimizers, ema, batches)
+        self.model.load_state_dict(ema.model.state_dict())  # the next stage stands on the averaged weights
+        progress.history += ({"stage": stage.name, "pictures": progress.pictures, "seconds": round(progress.seconds)},)
+        progress.stage, progress.step, progress.pictures, progress.seconds = index + 1, 0, 0, 0.0
+        self._save(progress, stage, ema, [])
+
+    def _train(self, stage: StageConfig, progress: Progress, optimizers, ema: PowerEMA, batches: Batches) -> None:
+        """The steps of one stage until its budget is spent."""
+        last_save, running = time.perf_counter(), {}
+        with tqdm(desc=stage.name, unit=" pictures", initial=progress.pictures, mininterval=5) as bar:
+            for batch in batches.ahead(progress.step):
+                started = time.perf_counter()
+                done = self._done(stage, progress)
+                if done >= 1:
+                    break
+                rate = learning_rate(stage, progress.step, done)
+                losses = self._step(batch, stage, optimizers, rate)
+                ema.update(self.model, progress.step)
+                progress.step += 1
+                progress.pictures += stage.batch
+                for size, loss in losses.items():
+                    running[size] = 0.98 * running.get(size, loss) + 0.02 * loss
+                bar.update(stage.batch)
+                bar.set_postfix({f"loss {size}": f"{loss:.4f}" for size, loss in running.items()})
+                now = time.perf_counter()
+                progress.seconds += now - started + self._waited(started)
+                if now - last_save > self.save_seconds:
+                    self._log(stage, progress, running, rate)
+                    self._save(progress, stage, ema, optimizers)
+                    last_save = time.perf_counter()
+                    self._mark = last_save
+        self._log(stage, progress, running, 0.0)
+
+    def _waited(self, started: float) -> float:
+        """Seconds between the end of the step before and ``started``: making the batch belongs to the budget."""
+        mark = getattr(self, "_mark", started)
+        self._mark = time.perf_counter()
+        return max(0.0, started - mark)
+
+    def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float) -> dict[int, float]:
+        losses = batch_losses(self.runner, batch, stage.train, self.config.autocast)
+        base = self.model.config.scales[0]
+        weights = {size: SCALE_WEIGHT ** ((size // base).bit_length() - 1) for size in losses}
+        total = sum(weights[size] * loss for size, loss in losses.items()) / sum(weights.values())
+        total.backward()
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        torch.nn.utils.clip_grad_norm_(learning, self.config.clip_norm)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return {size: float(loss) for size, loss in losses.items()}
+
+    def _done(self, stage: StageConfig, progress: Progress) -> float:
+        if stage.pictures is not None:
+            return progress.pictures / stage.pictures
+        return progress.seconds / (60 * stage.minutes)
+
+    def _source(self, stage: StageConfig) -> Source:
+        fitting = [source for source in self.sources if source.size >= stage.top]
+        if not fitting:
+            raise ValueError(f"Stage {stage.name} needs pictures of at least {stage.top} pixels: none of the sources has them.")
+        return min(fitting, key=lambda source: source.size)
+
+    def _log(self, stage: StageConfig, progress: Progress, losses: dict[int, float], rate: float) -> None:
+        entry = {
+            "stage": stage.name,
+            "step": progress.step,
+            "pictures": progress.pictures,
+            "seconds": round(progress.seconds, 1),
+            "lr": rate,
+            "loss": {str(size): round(loss, 5) for size, loss in losses.items()},
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "log.jsonl", "a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def _save(self, progress: Progress, stage: StageConfig, ema: PowerEMA, optimizers) -> None:
+        save_state(self.folder, progress, self.model, ema.model, optimizers)
+        if self.on_checkpoint:
+            self.on_checkpoint(ema.model, stage, progress)
+
+
+def new_model(config: ModelConfig, seed: int) -> LayeredUNet:
+    """A freshly initialised network; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LayeredUNet(config)

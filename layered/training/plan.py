@@ -1,0 +1,58 @@
+"""A training run as data: the stages of model stacking (paper, section 3.2), each with its budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..config import ModelConfig
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage: which levels learn, on what crop, for how long."""
+
+    name: str
+    top: int  # the finest scale that runs, in pixels
+    train: tuple[int, ...]  # levels whose parameters learn; those below them run frozen
+    minutes: float | None = None  # budget in wall-clock minutes of training, or
+    pictures: int | None = None  # budget in pictures seen
+    batch: int = 64
+    lr: float = 1e-3  # of AdamW and of Muon (Muon's is matched to AdamW's update size)
+    crop: int | None = None  # side of the square that each finer scale is cut to; None: full frames
+    time: Literal["uniform", "logsnr"] = "uniform"  # t uniform, or the log-SNR of the stage's top level uniform
+    warmup: int = 100  # steps
+    decay: float = 0.4  # last fraction of the budget over which the learning rate falls to zero
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What holds for all stages."""
+
+    seed: int = 0
+    text_dropout: float = 0.1  # captions left out, for classifier-free guidance
+    independent: float = 0.3  # fraction of the samples whose noise is independent between scales
+    shift_jitter: float = 1.386  # log 4: half-width of the uniform jitter of every shift
+    preset: str = "aligned"  # the preset that most samples use exactly
+    other_preset: str = "paper"  # the one that the rest reach towards
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0  # of the gradient
+    ema_power: float = 6.94  # power-function EMA (arXiv 2312.02696): about the last tenth of what was seen
+    autocast: bool = True  # bfloat16
+
+
+LOGSNR_OF_TOP = (-7.0, 8.0)  # range of the top level's log-SNR where a stage draws it uniformly
+
+
+def stacking_plan(config: ModelConfig, *, crop: int = 128) -> tuple[StageConfig, ...]:
+    """One stage per level from the base up, then a joint phase over all of them; minutes are set by the caller."""
+    sizes = config.all_sizes
+    stages = [StageConfig(name=f"base-{sizes[0]}", top=sizes[0], train=sizes[:1])]
+    for size in sizes[1:]:
+        stages.append(
+            StageConfig(name=f"stack-{size}", top=size, train=(size,), batch=32, crop=crop if size > crop else None, time="logsnr")
+        )
+    joint = StageConfig(
+        name="joint", top=sizes[-1], train=sizes, batch=16, lr=2e-4, crop=2 * crop if sizes[-1] > 2 * crop else None, warmup=20, decay=1.0
+    )
+    return (*stages, joint)

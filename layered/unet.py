@@ -1,0 +1,227 @@
+"""The layered U-Net: several noisy pictures in, a prediction for each out (paper, section 2.1 and figure 1).
+
+Every level has its own input convolution. Only the base goes on down, to a small grid of transformer blocks; the finer
+levels are kept as skips (isolated downsampling) and are joined on the way up, where every level has an output of its own.
+A level therefore sees nothing of the finer ones. With ``layered=False`` the same class is the single-resolution U-Net of
+the paper's table 1: one input, ordinary downsampling through every level, one output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import LevelConfig, ModelConfig
+from .layers import Downsample, LevelCondition, ResidualBlock, TextStates, Trunk, Upsample, channel_norm, zero_init
+
+
+class LevelOutput(NamedTuple):
+    """What one level hands on."""
+
+    features: Tensor  # (B, C, G, G), for the level above
+    raw: Tensor | None  # (B, 3, S, S), the network's output before it is read as a prediction; None without an output
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square cut out of every picture of a batch, in pixels of its scale (strategic cropping, paper section 3.1)."""
+
+    top: tuple[int, ...]
+    left: tuple[int, ...]
+    side: int
+
+    def crop(self, x: Tensor, pixels_per_cell: int = 1, outer: Window | None = None) -> Tensor:
+        """Cut the window out of ``x`` (B, C, H, W), whose cells are ``pixels_per_cell`` wide and which covers ``outer``."""
+        side = self.side // pixels_per_cell
+        if outer is None and side == x.shape[-1]:
+            return x
+        cuts = []
+        for index, (top, left) in enumerate(zip(self.top, self.left, strict=True)):
+            y = (top - (outer.top[index] if outer else 0)) // pixels_per_cell
+            z = (left - (outer.left[index] if outer else 0)) // pixels_per_cell
+            cuts.append(x[index, :, y : y + side, z : z + side])
+        return torch.stack(cuts)
+
+    def halved(self) -> Window:
+        """The same window in the pixels of the next coarser scale."""
+        return Window(tuple(v // 2 for v in self.top), tuple(v // 2 for v in self.left), self.side // 2)
+
+
+class Blocks(nn.ModuleList):
+    """Residual blocks in a row that share one conditioning vector."""
+
+    def __init__(self, count: int, width: int, time_width: int) -> None:
+        super().__init__(ResidualBlock(width, time_width) for _ in range(count))
+
+    def forward(self, h: Tensor, condition: Tensor) -> Tensor:
+        for block in self:
+            h = block(h, condition)
+        return h
+
+
+class Level(nn.Module):
+    """One scale: input convolution (or downsampling), blocks down, fusion with the features from below, blocks up, output."""
+
+    def __init__(
+        self, level: LevelConfig, config: ModelConfig, width_below: int, up_factor: int, width_in: int, down_factor: int, output: bool
+    ) -> None:
+        super().__init__()
+        self.patch = level.patch
+        self.condition = LevelCondition(config.text_width, config.time_width)
+        self.input = Downsample(width_in, level.width, down_factor)
+        self.down = Blocks(level.blocks_down, level.width, config.time_width)
+        self.upsample = Upsample(width_below, level.width, up_factor)
+        self.fuse = nn.Conv2d(2 * level.width, level.width, 1)
+        self.up = Blocks(level.blocks_up, level.width, config.time_width)
+        self.output = zero_init(nn.Conv2d(level.width, 3 * level.patch**2, 3, padding=1)) if output else None
+
+    def enter(self, x: Tensor, condition: Tensor) -> Tensor:
+        """The way down: a picture (or the features of the level above) → this level's skip (B, C, G, G)."""
+        return self.down(self.input(x), condition)
+
+    def leave(self, skip: Tensor, below: Tensor, condition: Tensor) -> LevelOutput:
+        """The way up: skip and the features from below → this level's features and raw prediction."""
+        h = self.fuse(torch.cat([skip, self.upsample(below)], dim=1))
+        h = self.up(h, condition)
+        if self.output is None:
+            return LevelOutput(h, None)
+        return LevelOutput(h, F.pixel_shuffle(self.output(F.silu(channel_norm(h))), self.patch).float())
+
+
+class Stage(nn.Module):
+    """One ordinary halving under the base: blocks on the way down and on the way up around what lies below."""
+
+    def __init__(self, width_in: int, width: int, blocks: int, inner_width: int, time_width: int) -> None:
+        super().__init__()
+        self.input = Downsample(width_in, width, 2)
+        self.down = Blocks(blocks, width, time_width)
+        self.upsample = Upsample(inner_width, width, 2)
+        self.fuse = nn.Conv2d(2 * width, width, 1)
+        self.up = Blocks(blocks, width, time_width)
+
+
+class LayeredUNet(nn.Module):
+    """The network. Parameters and buffers only: time, noise and windows are arguments."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        levels, trunk = config.levels, config.trunk
+        stage_widths = [width for width, _ in trunk.stages]
+        self.stages = nn.ModuleList(
+            Stage(
+                width_in=([levels[0].width] + stage_widths)[index],
+                width=width,
+                blocks=blocks,
+                inner_width=(stage_widths + [trunk.width])[index + 1],
+                time_width=config.time_width,
+            )
+            for index, (width, blocks) in enumerate(trunk.stages)
+        )
+        self.trunk_input = Downsample(([levels[0].width] + stage_widths)[-1], trunk.width, 2)
+        grid = levels[0].grid // 2 ** (len(trunk.stages) + 1)
+        self.trunk = Trunk(trunk.width, trunk.depth, grid, config.text_width, config.time_width, trunk.head_width)
+        self.levels = nn.ModuleDict(
+            {str(level.size): self._level(index, level) for index, level in enumerate(levels)}
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def _level(self, index: int, level: LevelConfig) -> Level:
+        config = self.config
+        first_width = config.trunk.stages[0][0] if config.trunk.stages else config.trunk.width
+        below = config.levels[index - 1] if index else None
+        above = config.levels[index + 1] if index + 1 < len(config.levels) else None
+        own_input = config.layered or above is None
+        return Level(
+            level,
+            config,
+            width_below=below.width if below else first_width,
+            up_factor=level.grid // below.grid if below else 2,
+            width_in=3 if own_input else above.width,
+            down_factor=level.patch if own_input else above.grid // level.grid,
+            output=config.layered or above is None,
+        )
+
+    def level_parameters(self, size: int) -> list[nn.Parameter]:
+        """The parameters that came with the level of ``size`` pixels; those of the base include the trunk."""
+        own = list(self.levels[str(size)].parameters())
+        if size == self.config.levels[0].size:
+            own += [*self.stages.parameters(), *self.trunk_input.parameters(), *self.trunk.parameters()]
+        return own
+
+    def forward(
+        self,
+        z: Mapping[int, Tensor],
+        logsnr: Mapping[int, Tensor],
+        text: TextStates,
+        shared_noise: Tensor,
+        *,
+        below: tuple[int, LevelOutput] | None = None,
+        windows: Mapping[int, Window] | None = None,
+    ) -> dict[int, LevelOutput]:
+        """Run the levels whose pictures are in ``z``, coarse to fine.
+
+        z: per scale (B, 3, S, S), or the cut-out of ``windows``; logsnr: per scale (B,); shared_noise: (B,), 1 where the
+        scales share their noise and 0 where it is independent. ``below`` continues from a level computed before (its size
+        and output): the scales of ``z`` are then those above it (and ``logsnr`` includes it). Returns the output per scale.
+        """
+        if not self.config.layered:
+            return self._forward_single(z, logsnr, text, shared_noise)
+        sizes = [size for size in self.config.all_sizes if size in z]
+        start = self.config.all_sizes.index(below[0]) + 1 if below else 0
+        if not sizes or sizes != list(self.config.all_sizes[start : start + len(sizes)]):
+            raise ValueError(f"Expected the scales {self.config.all_sizes[start:]} from the coarsest on, got {tuple(z)}.")
+        windows = windows or {}
+        outputs: dict[int, LevelOutput] = {}
+        previous_size, previous = below if below else (None, None)
+        for size in sizes:
+            level = self.levels[str(size)]
+            lower = logsnr[size if previous_size is None else previous_size]
+            condition = level.condition(logsnr[size], lower, text.pooled, shared_noise)
+            skip = level.enter(z[size].contiguous(memory_format=torch.channels_last), condition)
+            if previous is None:
+                features = self._under_base(skip, condition, text)
+            else:
+                features = previous.features
+                if size in windows:
+                    cell = self.levels[str(previous_size)].patch
+                    features = windows[size].halved().crop(features, cell, windows.get(previous_size))
+            outputs[size] = previous = level.leave(skip, features, condition)
+            previous_size = size
+        return outputs
+
+    def _under_base(self, h: Tensor, condition: Tensor, text: TextStates) -> Tensor:
+        """The ordinary U-Net under the base: stages down, transformer, stages up."""
+        skips = []
+        for stage in self.stages:
+            h = stage.down(stage.input(h), condition)
+            skips.append(h)
+        h = self.trunk(self.trunk_input(h), condition, text)
+        for stage, skip in zip(reversed(self.stages), reversed(skips), strict=True):
+            h = stage.up(stage.fuse(torch.cat([skip, stage.upsample(h)], dim=1)), condition)
+        return h
+
+    def _forward_single(
+        self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], text: TextStates, shared_noise: Tensor
+    ) -> dict[int, LevelOutput]:
+        """The single-resolution baseline: down through every level, up through every level, one output."""
+        top = self.config.all_sizes[-1]
+        if tuple(z) != (top,):
+            raise ValueError(f"The single-resolution network takes one picture of {top} pixels, got {tuple(z)}.")
+        h = z[top].contiguous(memory_format=torch.channels_last)
+        entered = []
+        for size in reversed(self.config.all_sizes):
+            level = self.levels[str(size)]
+            condition = level.condition(logsnr[top], logsnr[top], text.pooled, shared_noise)
+            h = level.enter(h, condition)
+            entered.append((level, h, condition))
+        h = self._under_base(h, entered[-1][2], text)
+        for level, skip, condition in reversed(entered):
+            output = level.leave(skip, h, condition)
+            h = output.features
+        return {top: output}
