@@ -1,12 +1,11 @@
-"""The architecture and the settings of a run as data: frozen dataclasses that go to JSON and back (DESIGN of the paper's section 2)."""
+"""The architecture (paper, section 2.1) and the settings of a run as data: frozen dataclasses that go to JSON and back."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-from dataclasses import dataclass, field
-from pathlib import Path
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 NoiseMode = Literal["sinc", "independent", "box", "bilinear"]
@@ -30,7 +29,36 @@ PREDICTIONS: tuple[Prediction, ...] = ("x", "v", "posterior")
 PRESETS: tuple[str, ...] = ("aligned", "paper", "unshifted")
 
 
-# ---------------------------------------------------------------- architecture
+# ------------------------------------------------------------------ checks
+
+
+def _number(name: str, value: Any, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {_shown(value)}.")
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name}: expected a whole number from {low} to {high}, got {_shown(value)}.")
+
+
+def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {_shown(value)}.")
+
+
+def _several(name: str, value: Any) -> tuple:
+    if not isinstance(value, (tuple, list)):
+        raise ValueError(f"{name}: expected a list, got {_shown(value)}.")
+    return tuple(value)
+
+
+def _shown(value: Any) -> str:
+    """The value as people typed it, cut to a line."""
+    return reprlib.repr(value)
+
+
+# ------------------------------------------------------------------ architecture
 
 
 @dataclass(frozen=True)
@@ -44,6 +72,17 @@ class LevelConfig:
     blocks_up: int = 2  # residual blocks after the fusion with the level below
     prediction: Prediction = "x"  # what the output convolution predicts
     detail_std: float = 0.5  # standard deviation of what this level adds to the enlarged one below ("posterior" only)
+
+    def __post_init__(self) -> None:
+        _whole("size of a level", self.size, 1, 2**14)
+        for name in ("patch", "width"):
+            _whole(f"{name} of level {self.size}", getattr(self, name), 1, 2**14)
+        for name in ("blocks_down", "blocks_up"):
+            _whole(f"{name} of level {self.size}", getattr(self, name), 0, 256)
+        _number(f"detail_std of level {self.size}", self.detail_std, 0.0, 10.0)
+        _one_of(f"prediction of level {self.size}", self.prediction, PREDICTIONS)
+        if self.size % self.patch:
+            raise ValueError(f"Patch {self.patch} does not divide the {self.size} pixels of its level.")
 
     @property
     def grid(self) -> int:
@@ -60,6 +99,21 @@ class TrunkConfig:
     depth: int = 8  # transformer blocks, each with self- and cross-attention
     head_width: int = 64  # channels of one attention head
 
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "stages", tuple(_several("trunk stages", stage) for stage in _several("trunk stages", self.stages))
+        )
+        for stage in self.stages:
+            if len(stage) != 2:
+                raise ValueError(f"trunk stages: each is a width and a number of blocks, got {_shown(stage)}.")
+            _whole("trunk stages: width", stage[0], 1, 2**14)
+            _whole("trunk stages: blocks", stage[1], 0, 256)
+        _whole("trunk width", self.width, 1, 2**14)
+        _whole("trunk depth", self.depth, 0, 256)
+        _whole("trunk head_width", self.head_width, 1, 2**14)
+        if self.width % self.head_width:
+            raise ValueError(f"Attention heads of {self.head_width} channels do not divide the trunk width of {self.width}.")
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -72,8 +126,13 @@ class ModelConfig:
     layered: bool = True  # False: the single-resolution twin, one picture scale and ordinary downsampling
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", _several("levels", self.levels))
         if not self.levels:
             raise ValueError("A model needs at least one level.")
+        _whole("text_width", self.text_width, 1, 2**14)
+        _whole("time_width", self.time_width, 1, 2**14)
+        if not isinstance(self.layered, bool):
+            raise ValueError(f"layered: expected true or false, got {_shown(self.layered)}.")
         for low, high in zip(self.levels, self.levels[1:], strict=False):
             if high.size != 2 * low.size:
                 raise ValueError(f"Every level doubles the one below: {high.size} does not follow {low.size}.")
@@ -81,11 +140,6 @@ class ModelConfig:
                 raise ValueError(
                     f"The grid of level {high.size} is {high.grid}: it must equal the grid below ({low.grid}) or be twice it."
                 )
-        for level in self.levels:
-            if level.size % level.patch:
-                raise ValueError(f"Patch {level.patch} does not divide the {level.size} pixels of its level.")
-            if level.prediction not in PREDICTIONS:
-                raise ValueError(f"Unknown prediction {level.prediction!r}: one of {', '.join(PREDICTIONS)}.")
         if self.levels[0].grid % 2 ** (len(self.trunk.stages) + 1):
             raise ValueError(f"The base grid of {self.levels[0].grid} cannot be halved {len(self.trunk.stages) + 1} times.")
 
@@ -161,20 +215,30 @@ class SampleConfig:
     def __post_init__(self) -> None:
         _whole("steps", self.steps, 1, 250)
         _whole("seed", self.seed, 0, 2**32 - 1)
-        weights = self.guidance if isinstance(self.guidance, (tuple, list)) else (self.guidance,)
-        object.__setattr__(self, "guidance", tuple(weights) if len(weights) > 1 else weights[0])
+        weights = _several("guidance", self.guidance) if isinstance(self.guidance, (tuple, list)) else (self.guidance,)
+        if not weights:
+            raise ValueError("guidance: expected one weight, or one per scale, got none.")
         for weight in weights:
             _number("guidance", weight, 0.0, 20.0)
-        for name in ("guidance_interval", "shifts", "scales"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, tuple(value))
-        for bound in self.guidance_interval:
+        object.__setattr__(self, "guidance", weights if len(weights) > 1 else weights[0])
+        interval = _several("guidance interval", self.guidance_interval)
+        for bound in interval:
             _number("guidance interval", bound, 0.0, 1.0)
-        if len(self.guidance_interval) != 2 or self.guidance_interval[0] > self.guidance_interval[1]:
-            raise ValueError("The guidance interval is two times between 0 and 1, the smaller first.")
-        for shift in self.shifts or ():
-            _number("shift", shift, -15.0, 15.0)
+        if len(interval) != 2 or interval[0] > interval[1]:
+            raise ValueError(f"guidance interval: expected two times from 0 to 1, the smaller first, got {_shown(interval)}.")
+        object.__setattr__(self, "guidance_interval", interval)
+        if self.shifts is not None:
+            object.__setattr__(self, "shifts", _several("shifts", self.shifts))
+            for shift in self.shifts:
+                _number("shifts", shift, -15.0, 15.0)
+        if self.scales is not None:
+            object.__setattr__(self, "scales", _several("scales", self.scales))
+            for size in self.scales:
+                _whole("scales", size, 1, 2**14)
+            if not self.scales or any(hi != 2 * lo for lo, hi in zip(self.scales, self.scales[1:], strict=False)):
+                raise ValueError(
+                    f"scales: expected sizes from coarse to fine, each twice the one before, got {_shown(self.scales)}."
+                )
         _number("eta", self.eta, 0.0, 1.0)
         _number("DDPM noise", self.ddpm_noise, 0.0, 1.0)
         if self.sleep_below is not None:
@@ -187,20 +251,47 @@ class SampleConfig:
         _one_of("spacing", self.spacing, SPACINGS)
 
 
-def _number(name: str, value: Any, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {value!r}.")
-    if not low <= value <= high:
-        raise ValueError(f"{name}: {value:g} is outside {low:g} to {high:g}.")
+# ------------------------------------------------------------------ JSON
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name}: expected a whole number from {low} to {high}, got {value!r}.")
-    if not low <= value <= high:
-        raise ValueError(f"{name}: {value} is outside {low} to {high}.")
+def to_json_dict(config: ModelConfig | SampleConfig) -> dict[str, Any]:
+    """A config as dicts, lists, numbers and strings: what ``json`` writes and reads back unchanged."""
+    return _plain(dataclasses.asdict(config))
 
 
-def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"Unknown {name} {value!r}: choose one of {', '.join(choices)}.")
+def sample_config_from_dict(data: Any) -> SampleConfig:
+    """The settings that ``to_json_dict`` gave. Missing ones take their default; an unknown or bad one is a ValueError."""
+    return _from_dict(SampleConfig, data, "the settings of a run")
+
+
+def model_config_from_dict(data: Any) -> ModelConfig:
+    """The architecture that ``to_json_dict`` gave. Missing settings with a default take it; a bad one is a ValueError."""
+    data = dict(_mapping(data, "a model"))
+    if "levels" in data:
+        levels = _several("levels", data["levels"])
+        data["levels"] = tuple(_from_dict(LevelConfig, level, "a level") for level in levels)
+    if "trunk" in data:
+        data["trunk"] = _from_dict(TrunkConfig, data["trunk"], "the trunk")
+    return _from_dict(ModelConfig, data, "a model")
+
+
+def _from_dict(cls: type, data: Any, what: str) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    if unknown := sorted(set(map(str, _mapping(data, what))) - set(fields)):
+        raise ValueError(f"Unknown name in {what}: {_shown(', '.join(unknown))}. Known are {', '.join(fields)}.")
+    needed = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
+    if missing := [name for name in needed if name not in data]:
+        raise ValueError(f"Missing in {what}: {', '.join(missing)}.")
+    return cls(**data)
+
+
+def _mapping(data: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise ValueError(f"Expected {what} as names with values, got {_shown(data)}.")
+    return data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
