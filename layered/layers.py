@@ -167,7 +167,10 @@ class Attention(nn.Module):
         )
         q = F.rms_norm(q, q.shape[-1:]) * self.scale.to(q.dtype)
         k = F.rms_norm(k, k.shape[-1:])
-        h = F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask[:, None, None, :])
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # spelt out: on few tokens in bfloat16 4 times faster on a CPU
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, None, :], -torch.inf)
+        h = scores.softmax(dim=-1).to(v.dtype) @ v
         return self.out(rearrange(h, "b h n c -> b n (h c)"))
 
 

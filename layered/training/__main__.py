@@ -16,6 +16,7 @@ from ..text import TextEncoder
 from ..unet import LayeredUNet
 from ..world import VOCABULARY
 from .batches import CachedVistas, LiveVistas
+from .captions import CaptionMemory
 from .loop import Trainer, new_model
 from .plan import StageConfig, TrainConfig, stacking_plan
 from .sheet import SHEET_PROMPTS, draw_sheet
@@ -83,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
         draw_sheet(average, sheet_text, stage.top, options.run / "sheets" / name, options.device)
 
     trainer = Trainer(
-        model, plan, TrainConfig(seed=options.seed), sources, encoder.encode, options.run, options.device,
+        model, plan, TrainConfig(seed=options.seed), sources, CaptionMemory(encoder.encode), options.run, options.device,
         on_checkpoint=on_checkpoint, compile_model=options.compile,
     )  # fmt: skip
     progress = trainer.run()

@@ -36,15 +36,15 @@ class Source(Protocol):
 
 
 class CachedVistas:
-    """Pictures that ``python -m layered.world --cache`` rendered before; a caption is composed anew each time."""
+    """Pictures that ``python -m layered.world --cache`` rendered before, each with a few captions of its own."""
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, captions: int = 4) -> None:
         self.pictures, self.specs = load_cache(folder)
-        self.size = self.pictures.shape[1]
+        self.size, self.captions = self.pictures.shape[1], captions
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
         picks = torch.randint(0, len(self.specs), (count,), generator=generator).tolist()
-        variants = torch.randint(0, 2**31, (count,), generator=generator).tolist()
+        variants = torch.randint(0, self.captions, (count,), generator=generator).tolist()
         pixels = torch.from_numpy(np.stack([self.pictures[i] for i in picks]))
         images = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
         return images, [caption(self.specs[i], variant) for i, variant in zip(picks, variants, strict=True)]

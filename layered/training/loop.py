@@ -139,7 +139,7 @@ class Trainer:
                 group["lr"] = rate
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return {size: float(loss) for size, loss in losses.items()}
+        return {size: float(loss.detach()) for size, loss in losses.items()}
 
     def _done(self, stage: StageConfig, progress: Progress) -> float:
         if stage.pictures is not None:

@@ -1,4 +1,4 @@
-"""Optimiser, learning rate and weight averaging: Muon for the matrices of transformer blocks, AdamW for the rest."""
+"""Optimiser, learning rate and weight averaging: Muon for the matrices of attention and MLP, AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .plan import StageConfig, TrainConfig
 
 
 def split_parameters(model: LayeredUNet, sizes: tuple[int, ...]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters of the levels that learn: (matrices of transformer blocks, all others)."""
+    """Parameters of the levels that learn: (attention and MLP matrices of the transformer, all others)."""
     learning = {id(p) for size in sizes for p in model.level_parameters(size)}
-    blocks = {id(p) for p in model.trunk.blocks.parameters()}
     matrices, others = [], []
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
         if id(parameter) in learning:
-            (matrices if id(parameter) in blocks and parameter.ndim == 2 else others).append(parameter)
+            is_matrix = name.startswith("trunk.blocks") and parameter.ndim == 2 and "modulation" not in name
+            (matrices if is_matrix else others).append(parameter)
     return matrices, others
 
 

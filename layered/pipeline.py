@@ -1,0 +1,124 @@
+"""Prompt in, steps out: the facade that people import. It puts the encoder, the network, the schedule and the sampler together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from .checkpoint import load_checkpoint
+from .config import SampleConfig
+from .diffusion import GuidedDenoiser
+from .layers import TextStates
+from .sampler import Step, make_generators, sample
+from .schedule import Schedule
+from .text import TextEncoder, Vocabulary
+from .trajectory import Trajectory
+from .unet import LayeredUNet
+
+MAX_PROMPT = 1000  # characters
+
+
+class PromptError(ValueError):
+    """A prompt that cannot be drawn, with a sentence for the person who wrote it."""
+
+
+class LayeredPipeline:
+    """A trained layered diffusion model, ready to draw."""
+
+    def __init__(self, model: LayeredUNet, encoder: TextEncoder, meta: dict, name: str = "", device: str = "cpu") -> None:
+        self.device = device
+        self.model = model.to(device).eval().requires_grad_(False)
+        self.encoder, self.meta, self.name = encoder, meta, name
+        self.vocabulary = Vocabulary(meta.get("vocabulary", ()))
+        if encoder.width != model.config.text_width:
+            raise ValueError(
+                f"The text encoder {encoder.name} is {encoder.width} wide, but this checkpoint was trained with states of "
+                f"{model.config.text_width} ({meta.get('text_encoder', 'unknown encoder')}): name that encoder instead."
+            )
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, text_encoder: str | Path | None = None, device: str = "cpu") -> LayeredPipeline:
+        """Load a checkpoint from a folder or from the hub; ``text_encoder`` is a folder that holds the encoder, if not installed.
+
+        Raises CheckpointError or TextEncoderError, both with a sentence that says what to do.
+        """
+        model, meta = load_checkpoint(name)
+        encoder = TextEncoder.from_pretrained(text_encoder or meta.get("text_encoder"), device=device)
+        return cls(model, encoder, meta, name=Path(name).name, device=device)
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Sides of the pictures it draws, coarse to fine, in pixels."""
+        return self.model.config.scales
+
+    @property
+    def parameters(self) -> int:
+        """Number of the network's parameters."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """Words of the prompt that the training captions never contained."""
+        return self.vocabulary.unknown(prompt) if self.vocabulary.words else []
+
+    def run_scales(self, config: SampleConfig) -> tuple[int, ...]:
+        """The scales of a run. Raises ValueError where they are not the coarsest few of the model's."""
+        scales = config.scales or self.scales
+        if scales != self.scales[: len(scales)]:
+            raise ValueError(f"Scales {scales}: this model draws {self.scales}, and a run takes the coarsest few of them.")
+        return scales
+
+    def schedule(self, config: SampleConfig) -> Schedule:
+        """The schedule of a run: the preset's shifts, or the run's own."""
+        scales = self.run_scales(config)
+        if config.shifts is None:
+            return Schedule.preset(config.preset, scales)
+        if len(config.shifts) != len(scales):
+            raise ValueError(f"Shifts: expected {len(scales)}, one for each of {scales}, got {len(config.shifts)}.")
+        return Schedule(scales, tuple(float(shift) for shift in config.shifts))
+
+    def encode(self, prompt: str) -> TextStates:
+        """The text encoder's states of one prompt. Raises PromptError for a prompt that is empty or too long."""
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise PromptError("The prompt is empty: describe a picture, for example «a red balloon over snowy mountains».")
+        if len(prompt) > MAX_PROMPT:
+            raise PromptError(f"The prompt has {len(prompt)} characters, {MAX_PROMPT} are the most: shorten it.")
+        return self.encoder.encode([prompt]).to(self.device)
+
+    def stream(self, prompt: str, config: SampleConfig | None = None) -> Iterator[Step]:
+        """Denoise step by step. Yields one ``Step`` per step with z, x0 and logsnr of every scale; closing it stops the work.
+
+        ``step.x0[512]`` is (1, 3, 512, 512) in [−1, 1]. The prompt and the settings are checked before the first step: raises
+        PromptError or ValueError with a sentence that says what to change.
+        """
+        config = config or SampleConfig()
+        schedule, text = self.schedule(config), self.encode(prompt)
+        guidance = config.guidance
+        if isinstance(guidance, tuple):
+            guidance = guidance + (1.0,) * (len(self.scales) - len(guidance)) if config.scales else guidance
+        denoise = GuidedDenoiser(
+            self.model,
+            text,
+            guidance=guidance,
+            interval=config.guidance_interval,
+            shared_noise=config.noise != "independent",
+            sleep_below=config.sleep_below,
+        )
+        return sample(denoise, schedule, config, make_generators([config.seed]), device=self.device)
+
+    def generate(
+        self, prompt: str, config: SampleConfig | None = None, on_step: Callable[[Step], None] | None = None
+    ) -> Trajectory:
+        """Run to the end and return the whole trajectory; ``on_step`` sees every step as it is made."""
+        config = config or SampleConfig()
+        steps = []
+        for step in self.stream(prompt, config):
+            steps.append(step)
+            if on_step:
+                on_step(step)
+        schedule = self.schedule(config)
+        return Trajectory(
+            prompt=prompt, config=config, model=self.name, scales=schedule.scales, shifts=schedule.shifts, steps=tuple(steps)
+        )

@@ -1,0 +1,155 @@
+"""Conversions between x, ε and v, the three readings of an output, guidance, sleeping levels and the loss of equation 3."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from layered.config import LevelConfig
+from layered.diffusion import (
+    GuidedDenoiser,
+    awake_scales,
+    eps_from_x0,
+    guide,
+    loss_weight,
+    noisy,
+    posterior_variance,
+    predict,
+    read_prediction,
+    scale_losses,
+    v_from_x0,
+    x0_from_eps,
+    x0_from_v,
+)
+from layered.layers import TextStates
+from layered.schedule import alpha_sigma
+from tests.test_unet import awake, inputs, tiny
+
+
+@pytest.fixture
+def sample():
+    generator = torch.Generator().manual_seed(0)
+    x0, eps = (torch.randn(3, 3, 8, 8, generator=generator) for _ in range(2))
+    logsnr = torch.tensor([-5.0, 0.3, 6.0])
+    return x0, eps, logsnr, noisy(x0, eps, logsnr)
+
+
+def test_round_trips(sample) -> None:
+    x0, eps, logsnr, z = sample
+    alpha, sigma = (value[:, None, None, None] for value in alpha_sigma(logsnr))
+    v = v_from_x0(x0, z, logsnr)
+    assert torch.allclose(v, alpha * eps - sigma * x0, atol=1e-4)
+    assert torch.allclose(x0_from_v(v, z, logsnr), x0, atol=1e-4)
+    assert torch.allclose(eps_from_x0(x0, z, logsnr), eps, atol=1e-4)
+    assert torch.allclose(x0_from_eps(eps, z, logsnr), x0, atol=1e-4)
+
+
+def test_a_v_output_that_is_v_gives_x0(sample) -> None:
+    x0, _, logsnr, z = sample
+    level = LevelConfig(8, 1, 4, prediction="v")
+    assert torch.allclose(read_prediction(level, v_from_x0(x0, z, logsnr), z, logsnr, 0.0), x0, atol=1e-4)
+
+
+def test_an_x_output_is_added_to_what_lies_below(sample) -> None:
+    x0, _, logsnr, z = sample
+    level = LevelConfig(8, 1, 4, prediction="x")
+    assert torch.equal(read_prediction(level, torch.zeros_like(z), z, logsnr, x0), x0)
+
+
+def test_the_posterior_reading_is_the_best_linear_guess_and_its_error_is_as_large_as_it_says() -> None:
+    generator = torch.Generator().manual_seed(1)
+    level = LevelConfig(64, 1, 4, prediction="posterior", detail_std=0.3)
+    mean = torch.randn(1, 3, 256, 256, generator=generator)
+    x0 = mean + 0.3 * torch.randn(mean.shape, generator=generator)
+    for value in (-4.0, 0.0, 3.0, 8.0):
+        logsnr = torch.tensor([value])
+        z = noisy(x0, torch.randn(mean.shape, generator=generator), logsnr)
+        guess = read_prediction(level, torch.zeros_like(z), z, logsnr, mean)
+        variance = posterior_variance(logsnr, 0.3)
+        assert (guess - x0).square().mean().item() == pytest.approx(variance.item(), rel=0.02)
+        one = read_prediction(level, torch.ones_like(z), z, logsnr, mean)
+        assert torch.allclose(one - guess, variance.sqrt() * torch.ones_like(z), atol=1e-5)
+
+
+def test_guidance_of_one_is_the_conditional_prediction_and_zero_the_unconditional() -> None:
+    a, b = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    assert torch.allclose(guide(a, b, 1.0), a, atol=1e-6)
+    assert torch.equal(guide(a, b, 0.0), b)
+    assert torch.allclose(guide(a, b, 3.0) - a, 2 * (a - b), atol=1e-5)
+
+
+def test_the_guided_denoiser_combines_two_runs_of_the_network() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    plain = predict(model.config, model(z, logsnr, text, shared), z, logsnr)
+    empty = predict(model.config, model(z, logsnr, TextStates.empty(2, 12), shared), z, logsnr)
+    guided = GuidedDenoiser(model, text, guidance=(1.0, 2.0, 3.0))(z, logsnr, 0.5)
+    for size, weight in ((16, 1.0), (32, 2.0), (64, 3.0)):
+        assert torch.allclose(guided.x0[size], guide(plain[size], empty[size], weight), atol=1e-4)
+        assert torch.allclose(guided.x0_plain[size], plain[size], atol=1e-4)
+
+
+def test_guidance_stays_inside_its_interval() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    denoise = GuidedDenoiser(model, text, guidance=4.0, interval=(0.2, 0.6))
+    plain = predict(model.config, model(z, logsnr, text, shared), z, logsnr)
+    for t, applied in ((0.1, False), (0.2, True), (0.4, True), (0.7, False)):
+        prediction = denoise(z, logsnr, t)
+        assert torch.allclose(prediction.x0[64], plain[64], atol=1e-5) != applied
+        assert (prediction.x0_plain is not None) == applied
+
+
+def test_noise_mode_reaches_the_network() -> None:
+    model = awake(tiny())
+    z, logsnr, text, _ = inputs(model.config)
+    shared, independent = (GuidedDenoiser(model, text, shared_noise=flag)(z, logsnr, 0.5).x0[64] for flag in (True, False))
+    assert not torch.allclose(shared, independent)
+
+
+def test_one_weight_per_scale_or_one_for_all() -> None:
+    model = awake(tiny())
+    with pytest.raises(ValueError, match="one for each of the 3 scales"):
+        GuidedDenoiser(model, TextStates.empty(1, 12), guidance=(1.0, 2.0))
+
+
+def test_sleeping_levels_are_enlarged_from_below_and_save_their_computation() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    logsnr = {16: torch.tensor([1.0, 1.0]), 32: torch.tensor([-9.0, -9.0]), 64: torch.tensor([-9.5, -9.5])}
+    ran = []
+    model.levels["64"].input.register_forward_hook(lambda *_: ran.append(64))
+    x0 = GuidedDenoiser(model, text, sleep_below=-8.0)(z, logsnr, 0.5).x0
+    assert not ran
+    assert torch.allclose(x0[32], torch.nn.functional.interpolate(x0[16], scale_factor=2, mode="bilinear"), atol=1e-6)
+    assert torch.allclose(x0[64], torch.nn.functional.interpolate(x0[32], scale_factor=2, mode="bilinear"), atol=1e-6)
+    GuidedDenoiser(model, text)(z, logsnr, 0.5)
+    assert ran
+
+
+def test_a_level_under_one_that_is_awake_is_computed() -> None:
+    logsnr = {16: torch.tensor([0.0]), 32: torch.tensor([-20.0]), 64: torch.tensor([-1.0])}
+    assert awake_scales((16, 32, 64), logsnr, -8.0) == (16, 32, 64)
+    assert awake_scales((16, 32, 64), {**logsnr, 64: torch.tensor([-20.0])}, -8.0) == (16,)
+    assert awake_scales((16, 32, 64), logsnr, None) == (16, 32, 64)
+    assert awake_scales((16, 32), {16: torch.tensor([-30.0]), 32: torch.tensor([-30.0])}, 0.0) == (16,)
+
+
+@pytest.mark.parametrize("prediction", ["x", "v"])
+def test_the_loss_is_the_squared_error_in_v(sample, prediction) -> None:
+    x0, _, _, _ = sample
+    logsnr = torch.tensor([-5.0, 0.3, 3.0])  # above the floor
+    config = dataclasses.replace(tiny(16), levels=(LevelConfig(8, 1, 4, prediction=prediction),), text_width=12)
+    z = noisy(x0, torch.randn_like(x0), logsnr)
+    guess = x0 + 0.1 * torch.randn_like(x0)
+    loss = scale_losses(config, {8: guess}, {8: x0}, {8: logsnr})[8]
+    in_v = (v_from_x0(guess, z, logsnr) - v_from_x0(x0, z, logsnr)).square().mean()
+    assert loss.item() == pytest.approx(in_v.item(), rel=1e-3)
+
+
+def test_the_loss_of_a_posterior_level_is_the_squared_error_of_its_output() -> None:
+    level = LevelConfig(8, 1, 4, prediction="posterior", detail_std=0.1)
+    logsnr = torch.tensor([-3.0, 0.0, 4.0])
+    assert torch.allclose(loss_weight(level, logsnr) * posterior_variance(logsnr, 0.1), torch.ones(3), atol=1e-4)

@@ -1,0 +1,204 @@
+"""Training: stacking, crops, frozen levels, averaging, and a run that resumes to the bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+
+from layered.layers import TextStates
+from layered.schedule import Schedule
+from layered.training.batches import Batches, draw_shifts, draw_times
+from layered.training.captions import CaptionMemory
+from layered.training.crops import nested_windows
+from layered.training.loop import Trainer, batch_losses, new_model
+from layered.training.optim import PowerEMA, learning_rate, split_parameters
+from layered.training.plan import LOGSNR_OF_TOP, StageConfig, TrainConfig, stacking_plan
+from layered.training.state import load_progress
+from tests.test_unet import tiny
+
+CONFIG = TrainConfig(autocast=False)
+
+
+class Gradients:
+    """A source of smooth pictures whose caption says their colour."""
+
+    size = 64
+
+    def draw(self, count, generator):
+        level = torch.rand(count, 3, 1, 1, generator=generator) * 2 - 1
+        ramp = torch.linspace(-0.3, 0.3, self.size)
+        return (level + ramp).clamp(-1, 1).expand(count, 3, self.size, self.size), [f"{v.mean():.1f}" for v in level]
+
+
+def encode(captions: list[str]) -> TextStates:
+    values = torch.tensor([float(c) for c in captions])
+    tokens = values[:, None, None].expand(-1, 2, 12).clone()
+    return TextStates(tokens, torch.ones(len(captions), 2, dtype=torch.bool), tokens.mean(dim=1))
+
+
+def plan(**changes) -> tuple[StageConfig, ...]:
+    stages = stacking_plan(tiny(), crop=32)
+    return tuple(dataclasses.replace(s, pictures=32, batch=8, warmup=1, **changes) for s in stages)
+
+
+def trainer(folder, stages=None, **changes) -> Trainer:
+    model = new_model(tiny(), seed=3)
+    return Trainer(model, stages or plan(), CONFIG, [Gradients()], encode, folder, **changes)
+
+
+def test_the_plan_stacks_one_level_after_the_other_and_ends_with_all() -> None:
+    stages = stacking_plan(tiny(), crop=32)
+    assert [(s.top, s.train) for s in stages] == [(16, (16,)), (32, (32,)), (64, (64,)), (64, (16, 32, 64))]
+    assert [s.crop for s in stages][:3] == [None, None, 32]
+
+
+def test_a_stage_changes_only_the_levels_that_it_trains(tmp_path) -> None:
+    run = trainer(tmp_path, stages=plan()[1:2])
+    before = {name: p.clone() for name, p in run.model.state_dict().items()}
+    run.run()
+    changed = {name for name, p in run.model.state_dict().items() if not torch.equal(p, before[name])}
+    assert changed and all(name.startswith("levels.32.") for name in changed)
+
+
+def test_every_parameter_learns_over_the_whole_plan(tmp_path) -> None:
+    """No layer is left untrained."""
+    run = trainer(tmp_path)
+    before = {name: p.clone() for name, p in run.model.named_parameters()}
+    run.run()
+    same = [name for name, p in run.model.named_parameters() if torch.equal(p, before[name])]
+    assert not same
+
+
+def test_training_lowers_the_loss(tmp_path) -> None:
+    stage = dataclasses.replace(plan()[0], pictures=1600, lr=3e-3)
+    run = trainer(tmp_path, stages=[stage])
+    batch = Batches(run.model.config, stage, CONFIG, Gradients(), encode, 9, "cpu").make(0)
+    before = batch_losses(run.model, batch, (16,), autocast=False)[16]
+    run.run()
+    assert batch_losses(run.model, batch, (16,), autocast=False)[16] < 0.5 * before
+
+
+def test_a_run_that_was_stopped_resumes_to_the_bit(tmp_path) -> None:
+    through = trainer(tmp_path / "a", save_minutes=0)
+    through.run()
+
+    class Interrupted(Exception):
+        pass
+
+    calls = itertools.count()
+
+    def stop(*_):
+        if next(calls) == 6:  # in the middle of the second stage
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        trainer(tmp_path / "b", save_minutes=0, on_checkpoint=stop).run()
+    assert load_progress(tmp_path / "b").stage == 1 and load_progress(tmp_path / "b").step > 0
+    resumed = trainer(tmp_path / "b", save_minutes=0)
+    resumed.run()
+    for (name, a), b in zip(through.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_a_stage_without_large_enough_pictures_is_refused(tmp_path) -> None:
+    source = Gradients()
+    source.size = 32
+    run = Trainer(new_model(tiny(), 0), plan()[2:], CONFIG, [source], encode, tmp_path)
+    with pytest.raises(ValueError, match="at least 64 pixels"):
+        run.run()
+
+
+def test_batches_depend_on_the_step_alone() -> None:
+    make = Batches(tiny(), plan()[2], CONFIG, Gradients(), encode, 1, "cpu").make
+    first, again, other = make(5), make(5), make(6)
+    assert torch.equal(first.z[64], again.z[64]) and not torch.equal(first.z[64], other.z[64])
+    assert first.z[64].shape[-1] == 32 and first.z[32].shape[-1] == 32 and first.windows[64] == again.windows[64]
+
+
+def test_shared_and_independent_noise_are_mixed_and_flagged() -> None:
+    config = dataclasses.replace(CONFIG, independent=0.5)
+    batches = Batches(tiny(), plan()[3], config, Gradients(), encode, 1, "cpu")
+    noise = batches._noise(8, 4, seed=0)
+    shared = batches.make(0).shared_noise
+    assert shared.tolist() == [0.0] * 4 + [1.0] * 4
+    from layered.pyramid import downsample_noise
+
+    agreement = (downsample_noise(noise[64], 16) * noise[16]).mean(dim=(1, 2, 3))
+    assert agreement[:4].abs().max() < 0.2 and (agreement[4:] - 1).abs().max() < 0.2
+
+
+def test_crops_nest_and_lie_on_cells() -> None:
+    config = tiny()
+    generator = torch.Generator().manual_seed(0)
+    windows = nested_windows(config, 64, 16, 50, generator)
+    assert set(windows) == {32, 64} and all(w.side == 16 for w in windows.values())
+    for i in range(50):
+        for axis in ("top", "left"):
+            outer, inner = getattr(windows[32], axis)[i], getattr(windows[64], axis)[i]
+            assert outer % 4 == 0 and inner % 4 == 0 and 0 <= outer <= 16
+            assert 2 * outer <= inner <= 2 * outer + 16
+    assert len(set(windows[64].top)) > 3
+    assert nested_windows(config, 32, 32, 2, generator) == {} == nested_windows(config, 64, None, 2, generator)
+
+
+def test_shifts_are_half_exactly_the_preset() -> None:
+    shifts = draw_shifts(CONFIG, (32, 64, 128), 4000, torch.Generator().manual_seed(0))
+    preset = torch.tensor(Schedule.preset("aligned", (32, 64, 128)).shifts)
+    exact = torch.isclose(shifts, preset).all(dim=1)
+    assert 0.45 < exact.float().mean() < 0.55
+    assert (shifts[~exact][:, 0].abs() <= CONFIG.shift_jitter + 1e-5).all() and shifts[~exact][:, 0].std() > 0.5
+
+
+def test_times_are_uniform_in_t_or_in_the_log_snr_of_the_top_level() -> None:
+    stage = plan()[2]
+    shift = torch.full((2000,), -3.0)
+    t = draw_times(dataclasses.replace(stage, time="uniform"), shift, torch.Generator().manual_seed(0))
+    assert 0.48 < t.mean() < 0.52 and t.min() >= 0 and t.max() <= 1
+    t = draw_times(stage, shift, torch.Generator().manual_seed(0))
+    top = -2 * torch.log(torch.tan(torch.pi * t / 2)) - 3.0
+    low, high = LOGSNR_OF_TOP
+    assert top.min() >= low - 0.01 and top.max() <= high + 0.01 and abs(top.mean() - (low + high) / 2) < 0.3
+
+
+def test_muon_gets_the_matrices_of_attention_and_mlp_only() -> None:
+    model = new_model(tiny(), 0)
+    matrices, others = split_parameters(model, (16,))
+    assert matrices and all(p.ndim == 2 for p in matrices)
+    assert {id(p) for p in matrices + others} == {id(p) for p in model.level_parameters(16)}
+    assert split_parameters(model, (32,))[0] == []
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
+    stage = StageConfig("s", 16, (16,), pictures=100, lr=1.0, warmup=10, decay=0.4)
+    assert learning_rate(stage, 0, 0.0) == pytest.approx(0.1)
+    assert learning_rate(stage, 50, 0.5) == 1.0
+    assert learning_rate(stage, 80, 0.8) == pytest.approx(0.5)
+    assert learning_rate(stage, 99, 1.0) == 0.0
+
+
+def test_the_average_is_a_weighted_mean_of_what_was_seen() -> None:
+    model = new_model(tiny(16), 0)
+    ema = PowerEMA(model, power=6.94)
+    parameter, average = next(model.parameters()), next(ema.model.parameters())
+    for step in range(200):
+        torch.nn.init.constant_(parameter, float(step))
+        ema.update(model, step)
+    # ∫ s · 7.94 s^6.94 ds = 7.94 / 8.94 of the last step
+    assert average.mean().item() == pytest.approx(200 * 7.94 / 8.94, rel=0.02)
+
+
+def test_captions_are_encoded_once_and_padded_like_the_encoder() -> None:
+    calls = []
+
+    def counted(captions):
+        calls.extend(captions)
+        return encode(captions)
+
+    memory = CaptionMemory(counted)
+    memory(["0.5", "1.0"])
+    states = memory(["1.0", "0.5", "2.0"])
+    assert calls == ["0.5", "1.0", "2.0"]
+    assert torch.allclose(states.tokens, encode(["1.0", "0.5", "2.0"]).tokens) and states.mask.all()

@@ -1,0 +1,159 @@
+"""The layered U-Net: isolated downsampling, base-first evaluation, stacking, crops and the single-resolution twin."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from layered.config import LevelConfig, ModelConfig, TrunkConfig, compact, paper_ladder
+from layered.diffusion import predict
+from layered.layers import TextStates
+from layered.unet import LayeredUNet, Window
+
+
+def tiny(top: int = 64) -> ModelConfig:
+    """A ladder of 16, 32 and 64 pixels that runs in milliseconds."""
+    levels = (
+        LevelConfig(size=16, patch=2, width=16, blocks_up=1),
+        LevelConfig(size=32, patch=2, width=16, blocks_up=1, prediction="posterior", detail_std=0.1),
+        LevelConfig(size=64, patch=4, width=8, blocks_up=1, prediction="posterior", detail_std=0.1),
+    )
+    return ModelConfig(levels, TrunkConfig(width=16, depth=1, head_width=8), text_width=12, time_width=16).upto(top)
+
+
+def awake(config: ModelConfig, seed: int = 0) -> LayeredUNet:
+    """A network whose zero-initialised outputs are random, so that every path shows."""
+    generator = torch.Generator().manual_seed(seed)
+    model = LayeredUNet(config).eval().requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def inputs(config: ModelConfig, batch: int = 2, seed: int = 1):
+    generator = torch.Generator().manual_seed(seed)
+    z = {size: torch.randn(batch, 3, size, size, generator=generator) for size in config.scales}
+    logsnr = {size: torch.linspace(-1, 2, batch) - index for index, size in enumerate(config.scales)}
+    text = TextStates(
+        tokens=torch.randn(batch, 4, config.text_width, generator=generator),
+        mask=torch.tensor([[True] * 4, [True] * 2 + [False] * 2])[:batch],
+        pooled=torch.randn(batch, config.text_width, generator=generator),
+    )
+    return z, logsnr, text, torch.ones(batch)
+
+
+def test_a_scale_sees_nothing_of_the_finer_ones() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    before = model(z, logsnr, text, shared)
+    changed = {**z, 64: torch.zeros_like(z[64])}
+    after = model(changed, {**logsnr, 64: logsnr[64] + 3}, text, shared)
+    assert torch.equal(before[16].raw, after[16].raw) and torch.equal(before[32].raw, after[32].raw)
+    assert not torch.allclose(before[64].raw, after[64].raw)
+
+
+def test_a_scale_depends_on_everything_below_it() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    before = model(z, logsnr, text, shared)[64].raw
+    assert not torch.allclose(before, model({**z, 16: -z[16]}, logsnr, text, shared)[64].raw)
+    assert not torch.allclose(before, model(z, {**logsnr, 32: logsnr[32] + 2}, text, shared)[64].raw)
+    assert not torch.allclose(before, model(z, logsnr, TextStates.empty(2, 12), shared)[64].raw)
+    assert not torch.allclose(before, model(z, logsnr, text, 0 * shared)[64].raw)
+
+
+def test_base_first_equals_joint_evaluation() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    joint = model(z, logsnr, text, shared)
+    base = model({16: z[16], 32: z[32]}, logsnr, text, shared)
+    rest = model({64: z[64]}, logsnr, text, shared, below=(32, base[32]))
+    assert torch.equal(joint[16].raw, base[16].raw)
+    assert torch.equal(joint[64].raw, rest[64].raw)
+
+
+def test_a_new_level_leaves_the_levels_below_unchanged_and_starts_from_their_enlarged_prediction() -> None:
+    small = awake(tiny(32))
+    model = LayeredUNet(tiny(64)).eval().requires_grad_(False)
+    missing, unexpected = model.load_state_dict(small.state_dict(), strict=False)
+    assert not unexpected and all(name.startswith("levels.64.") for name in missing)
+    z, logsnr, text, shared = inputs(model.config)
+    logsnr[64] = torch.full_like(logsnr[64], -25.0)  # nothing to be seen in z
+    below = predict(small.config, small({k: z[k] for k in (16, 32)}, logsnr, text, shared), {k: z[k] for k in (16, 32)}, logsnr)
+    x0 = predict(model.config, model(z, logsnr, text, shared), z, logsnr)
+    assert torch.equal(x0[16], below[16]) and torch.equal(x0[32], below[32])
+    enlarged = torch.nn.functional.interpolate(below[32], scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.allclose(x0[64], enlarged, atol=1e-4)
+
+
+def test_a_crop_equals_the_full_frame_inside_its_valid_interior() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    full = model(z, logsnr, text, shared)[64].raw
+    window = Window(top=(8, 16), left=(16, 0), side=48)
+    cut = model({**z, 64: window.crop(z[64])}, logsnr, text, shared, windows={64: window})[64].raw
+    # two residual blocks of two 3 × 3 convolutions and the output: five cells of four pixels at each edge
+    expected, margin = window.crop(full), 20
+    inside = (..., slice(margin, -margin), slice(margin, -margin))
+    assert torch.allclose(cut[inside], expected[inside], atol=1e-5)
+    assert not torch.allclose(cut, expected, atol=1e-5)
+
+
+def test_windows_nest_through_two_levels() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    windows = {32: Window((8, 0), (0, 8), 24), 64: Window((24, 8), (8, 24), 32)}
+    cut = {16: z[16], 32: windows[32].crop(z[32]), 64: windows[64].crop(z[64])}
+    outputs = model(cut, logsnr, text, shared, windows=windows)
+    assert outputs[32].raw.shape[-1] == 24 and outputs[64].raw.shape[-1] == 32
+    x0 = predict(model.config, outputs, cut, logsnr, windows=windows)
+    full = predict(model.config, model(z, logsnr, text, shared), z, logsnr)
+    assert torch.allclose(x0[32][..., 10:14, 10:14], windows[32].crop(full[32])[..., 10:14, 10:14], atol=1e-4)
+
+
+def test_the_padding_of_prompts_changes_nothing() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    both = model(z, logsnr, text, shared)[16].raw[1:]
+    alone = TextStates(text.tokens[1:, :2], text.mask[1:, :2], text.pooled[1:])
+    single = model({k: v[1:] for k, v in z.items()}, {k: v[1:] for k, v in logsnr.items()}, alone, shared[1:])
+    assert torch.allclose(both, single[16].raw, atol=1e-5)
+
+
+def test_the_single_resolution_twin_has_the_same_widths_one_input_and_one_output() -> None:
+    layered, twin = LayeredUNet(tiny()), awake(tiny().single_resolution())
+    assert twin.config.scales == (64,)
+    z, logsnr, text, shared = inputs(twin.config)
+    outputs = twin(z, logsnr, text, shared)
+    assert set(outputs) == {64} and outputs[64].raw.shape == (2, 3, 64, 64)
+    assert layered.levels["32"].up[0].conv_in.weight.shape == twin.levels["32"].up[0].conv_in.weight.shape
+    far = {64: z[64].clone()}
+    far[64][..., :4, :4] += 5  # ordinary downsampling: a corner reaches the whole picture
+    assert not torch.allclose(twin(far, logsnr, text, shared)[64].raw[..., 40:, 40:], outputs[64].raw[..., 40:, 40:])
+
+
+@pytest.mark.parametrize("preset", [compact, paper_ladder])
+def test_presets_are_compact(preset) -> None:
+    config = preset()
+    assert config.scales[-3:] == (128, 256, 512)
+    assert sum(p.numel() for p in LayeredUNet(config).parameters()) < 20e6
+    small = preset(128)
+    model = LayeredUNet(small)
+    z = {size: torch.zeros(1, 3, size, size) for size in small.scales}
+    outputs = model(z, {size: torch.zeros(1) for size in z}, TextStates.empty(1, 384), torch.ones(1))
+    assert outputs[128].raw.shape == (1, 3, 128, 128)
+
+
+def test_wrong_scales_and_configs_are_refused() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    with pytest.raises(ValueError, match="from the coarsest on"):
+        model({64: z[64]}, logsnr, text, shared)
+    with pytest.raises(ValueError, match="doubles"):
+        ModelConfig((LevelConfig(16, 2, 8), LevelConfig(64, 4, 8)))
+    with pytest.raises(ValueError, match="does not divide"):
+        dataclasses.replace(model.config, levels=(LevelConfig(16, 3, 8),))
+    with pytest.raises(ValueError, match="no level of 128"):
+        model.config.upto(128)
