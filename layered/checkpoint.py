@@ -1,0 +1,199 @@
+"""A model as a folder in the 🤗 convention: ``config.json`` and ``model.safetensors``, loaded strictly, never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from layered.config import PRESETS, ModelConfig, model_config_from_dict, to_json_dict
+from layered.unet import LayeredUNet
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+FORMAT = "layered-diffusion"
+FORMAT_VERSION = 1
+_META = ("text_encoder", "preset", "vocabulary", "training")  # what a checkpoint says besides the architecture
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be read or written; the message says what was wrong and what to do."""
+
+
+def save_checkpoint(folder: str | Path, model: LayeredUNet, meta: Mapping[str, Any], dtype: torch.dtype = torch.float16) -> None:
+    """Write ``model`` and ``meta`` into ``folder``, weights rounded to ``dtype``.
+
+    A file that is there already is replaced only when its successor is whole.
+    ``meta`` has exactly these names: ``text_encoder`` (its name), ``preset`` (of the schedule it was trained with),
+    ``vocabulary`` (the words of its captions), ``training`` (a summary, any JSON values). Raises CheckpointError when
+    ``meta`` is not of that form, or when a weight is not a finite number in ``dtype``.
+    """
+    folder = Path(folder)
+    if problem := _problem_of_meta(meta):
+        raise CheckpointError(f"Cannot save this checkpoint: {problem}")
+    weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
+    if broken := _not_finite(weights):
+        raise CheckpointError(
+            f"These weights are not finite numbers in {str(dtype).removeprefix('torch.')}: {broken}. "
+            "The training has diverged: export an earlier state, or save in float32."
+        )
+    header = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    config = header | {"model": to_json_dict(model.config)} | {name: meta[name] for name in _META}
+    try:
+        text = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"Cannot save this checkpoint: its meta is not JSON ({error}). Give finite numbers, strings, lists."
+        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / WEIGHTS_FILE, lambda path: save_file(weights, path, {"format": "pt"}))
+    _replace(folder / CONFIG_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def load_checkpoint(folder_or_name: str | Path, revision: str | None = None) -> tuple[LayeredUNet, dict[str, Any]]:
+    """The model, in float32 and in evaluation mode, and its ``meta``, from a folder or from a repository on the hub.
+
+    ``revision``: branch, tag or commit on the hub. Raises CheckpointError unless every file, name, shape and number is right.
+    """
+    folder = _find(str(folder_or_name), revision)
+    config, meta = _read_config(folder / CONFIG_FILE)
+    with torch.device("meta"):  # takes no memory: weights that do not fit are refused before anything is allocated
+        expected = LayeredUNet(config).state_dict()
+    weights = _read_weights(folder / WEIGHTS_FILE, expected)
+    with torch.random.fork_rng(devices=[]):  # first values are drawn and replaced; the caller's generator stays as it was
+        model = LayeredUNet(config)
+    model.load_state_dict(weights, strict=True)
+    return model.eval(), meta
+
+
+# ----------------------------------------------------------------- the folder
+
+
+def _find(name: str, revision: str | None) -> Path:
+    """The folder of a checkpoint: one that is here, or the hub's files in the local cache."""
+    folder = Path(name).expanduser()
+    if not folder.exists():
+        folder = _download(name, revision)
+    for file in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / file).is_file():
+            raise CheckpointError(
+                f"{folder} has no {file}: a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}. "
+                "Name such a folder, or copy or download it again."
+            )
+    return folder
+
+
+def _download(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE]))
+    except Exception as error:  # the hub's client raises its own, the transport's and the operating system's
+        raise CheckpointError(
+            f"There is no checkpoint folder {name!r} here, and the hub gave none of that name ({type(error).__name__}). "
+            "Check the path; for a model on the hub check owner/name, the revision and the connection."
+        ) from error
+
+
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write beside ``path`` and move it there when it is whole."""
+    draft = path.with_name(path.name + ".part")
+    try:
+        write(draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+# ----------------------------------------------------------------- config.json
+
+
+def _read_config(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """The architecture and ``meta`` of a checkpoint."""
+    advice = f"Correct {path}, or copy or download the checkpoint again."
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"The checkpoint's config is not JSON ({error}). {advice}") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise CheckpointError(f'{path} is not the config of a layered diffusion model: it lacks "format": "{FORMAT}". {advice}')
+    if data.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {data.get('format_version')!r}; this program reads version {FORMAT_VERSION}. "
+            "Install the version of the program that belongs to the checkpoint."
+        )
+    meta = {name: value for name, value in data.items() if name not in ("format", "format_version", "model")}
+    if problem := _problem_of_meta(meta):
+        raise CheckpointError(f"The checkpoint's config is wrong: {problem} {advice}")
+    try:
+        return model_config_from_dict(data.get("model")), meta
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"The checkpoint's config is wrong: {error} {advice}") from error
+
+
+def _problem_of_meta(meta: Mapping[str, Any]) -> str | None:
+    """What is wrong with the entries beside the architecture, as a sentence; None if nothing is."""
+    if unknown := sorted(set(meta) - set(_META)):
+        return f"unknown entries {', '.join(unknown[:5])}; known are {', '.join(_META)}."
+    if missing := [name for name in _META if name not in meta]:
+        return f"it lacks {', '.join(missing)}."
+    if not isinstance(meta["text_encoder"], str) or not meta["text_encoder"]:
+        return "text_encoder must be the name of an encoder."
+    if meta["preset"] not in PRESETS:
+        return f"preset must be one of {', '.join(PRESETS)}."
+    words = meta["vocabulary"]
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        return "vocabulary must be a list of words."
+    return None if isinstance(meta["training"], Mapping) else "training must be names with values."
+
+
+# ----------------------------------------------------------- model.safetensors
+
+
+def _read_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint in float32, exactly those of ``expected`` in name and shape, all of them finite."""
+    with path.open("rb") as stream:
+        if stream.read(20) == b"version https://git-":
+            raise CheckpointError(f"{path} is only a Git LFS pointer: run `git lfs pull`, or fetch it with `hf download`.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            if problem := _problem_of_shapes(shapes, {name: tuple(tensor.shape) for name, tensor in expected.items()}):
+                raise CheckpointError(
+                    f"The weights in {path} are of another architecture than the config beside them: {problem}. "
+                    "Use the two files of one and the same checkpoint."
+                )
+            weights = {name: file.get_tensor(name).float() for name in shapes}
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} is truncated or not a safetensors file ({error}). Copy or download the checkpoint again."
+        ) from error
+    if broken := _not_finite(weights):
+        raise CheckpointError(f"{path} holds weights that are not finite numbers: {broken}. Use an earlier or a sound copy.")
+    return weights
+
+
+def _problem_of_shapes(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:
+    """Names the missing, unexpected and mis-shaped tensors, five of each; empty if there are none."""
+    kinds = {
+        "missing": [name for name in expected if name not in found],
+        "unexpected": [name for name in found if name not in expected],
+        "of another shape": [
+            f"{name} {list(found[name])} instead of {list(shape)}"
+            for name, shape in expected.items()
+            if found.get(name, shape) != shape
+        ],
+    }
+    return "; ".join(f"{len(names)} {kind} ({', '.join(names[:5])})" for kind, names in kinds.items() if names)
+
+
+def _not_finite(weights: Mapping[str, Tensor]) -> str:
+    """The first five tensors that hold NaN or infinity."""
+    return ", ".join([name for name, tensor in weights.items() if not torch.isfinite(tensor).all()][:5])
