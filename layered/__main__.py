@@ -7,14 +7,16 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from .config import CLIPPINGS, NOISE_MODES, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
+from layered.config import CLIPPINGS, NOISE_MODES, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
 
 DEFAULTS = SampleConfig()
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Arguments of the command; every setting of a run has one."""
-    parser = argparse.ArgumentParser(prog="python -m layered", description="Draw a prompt at every scale of a layered diffusion model.")
+    parser = argparse.ArgumentParser(
+        prog="python -m layered", description="Draw a prompt at every scale of a layered diffusion model."
+    )
     parser.add_argument("prompt", help="what to draw")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures, the trajectory and its settings")
     parser.add_argument("--checkpoint", default="checkpoints/vista-512", help="folder or hub name of the checkpoint")
@@ -29,11 +31,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--shifts", type=float, nargs="+", help="shift of every scale's log-SNR, coarse to fine")
     parser.add_argument("--solver", choices=SOLVERS, default=DEFAULTS.solver)
     parser.add_argument("--eta", type=float, default=DEFAULTS.eta, help="DDIM: 0 deterministic, 1 ancestral")
-    parser.add_argument("--ddpm-noise", type=float, default=DEFAULTS.ddpm_noise, help="DDPM: interpolation of the variance, 0 to 1")
+    parser.add_argument(
+        "--ddpm-noise", type=float, default=DEFAULTS.ddpm_noise, help="DDPM: interpolation of the variance, 0 to 1"
+    )
     parser.add_argument("--states", choices=STATE_MODES, default=DEFAULTS.states)
     parser.add_argument("--clipping", choices=CLIPPINGS, default=DEFAULTS.clipping)
     parser.add_argument("--spacing", choices=SPACINGS, default=DEFAULTS.spacing)
-    parser.add_argument("--sleep-below", type=float, default=DEFAULTS.sleep_below, help="log-SNR under which a level is not computed")
+    parser.add_argument(
+        "--sleep-below", type=float, default=DEFAULTS.sleep_below, help="log-SNR under which a level is not computed"
+    )
     parser.add_argument("--scales", type=int, nargs="+", help="only the coarsest few scales, in pixels")
     return parser.parse_args(arguments)
 
@@ -57,8 +63,8 @@ def draw(options: argparse.Namespace, config: SampleConfig) -> None:
     from PIL import Image
     from tqdm import tqdm
 
-    from .pipeline import LayeredPipeline
-    from .trajectory import to_uint8
+    from layered.pipeline import LayeredPipeline
+    from layered.trajectory import to_uint8
 
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, text_encoder=options.text_encoder, device=options.device)
     if unknown := pipeline.unknown_words(options.prompt):

@@ -1,4 +1,4 @@
-"""From network outputs to pictures: predictions of x, v and ε, classifier-free guidance and the multi-scale loss (paper, section 2.4)."""
+"""From network outputs to pictures: x, ε and v, classifier-free guidance, the multi-scale loss (paper, section 2.4)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .config import LevelConfig, ModelConfig
-from .layers import TextStates
-from .pyramid import enlarge_image
-from .schedule import alpha_sigma
-from .unet import LayeredUNet, LevelOutput, Window
+from layered.config import LevelConfig, ModelConfig
+from layered.layers import TextStates
+from layered.pyramid import enlarge_image
+from layered.schedule import alpha_sigma
+from layered.unet import LayeredUNet, LevelOutput, Window
 
 LOSS_FLOOR = 0.02  # the smallest variance by which a squared error is divided, so that nearly clean samples do not rule
 
@@ -153,7 +153,9 @@ class GuidedDenoiser:
         scales = model.config.scales
         weights = tuple(guidance) if isinstance(guidance, Sequence) else (guidance,) * len(scales)
         if len(weights) != len(scales):
-            raise ValueError(f"Guidance needs one weight, or one for each of the {len(scales)} scales {scales}: got {len(weights)}.")
+            raise ValueError(
+                f"Guidance needs one weight, or one for each of the {len(scales)} scales {scales}: got {len(weights)}."
+            )
         self.model, self.text = model, text
         self.weights = dict(zip(scales, weights, strict=True))
         self.interval, self.shared_noise, self.sleep_below = interval, shared_noise, sleep_below

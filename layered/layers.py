@@ -1,4 +1,4 @@
-"""The blocks of the layered U-Net: time features, residual and transformer blocks, patch convolutions (simple diffusion, appendix B)."""
+"""The blocks of the layered U-Net: conditioning, residual and transformer blocks, patches (simple diffusion, appendix B)."""
 
 from __future__ import annotations
 
@@ -198,9 +198,7 @@ class TransformerBlock(nn.Module):
 class Trunk(nn.Module):
     """Transformer blocks over the pixels of a small grid, with a learned position each. (B, C, G, G) → same."""
 
-    def __init__(
-        self, width: int, depth: int, grid: int, text_width: int, time_width: int, head_width: int
-    ) -> None:
+    def __init__(self, width: int, depth: int, grid: int, text_width: int, time_width: int, head_width: int) -> None:
         super().__init__()
         self.position = nn.Parameter(0.02 * torch.randn(1, grid * grid, width))
         self.no_prompt = nn.Parameter(0.02 * torch.randn(1, 1, text_width))  # always attended to, alone without a prompt

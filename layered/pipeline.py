@@ -1,22 +1,19 @@
-"""Prompt in, steps out: the facade that people import. It puts the encoder, the network, the schedule and the sampler together."""
+"""Prompt in, steps out: the facade that people import, around encoder, network, schedule and sampler."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import torch
-
-from .checkpoint import load_checkpoint
-from .config import SampleConfig
-from .diffusion import GuidedDenoiser
-from .layers import TextStates
-from .sampler import Step, make_generators, sample
-from .schedule import Schedule
-from .text import TextEncoder, Vocabulary
-from .trajectory import Trajectory
-from .unet import LayeredUNet
+from layered.checkpoint import load_checkpoint
+from layered.config import SampleConfig
+from layered.diffusion import GuidedDenoiser
+from layered.layers import TextStates
+from layered.sampler import Step, make_generators, sample
+from layered.schedule import Schedule
+from layered.text import TextEncoder, Vocabulary
+from layered.trajectory import Trajectory
+from layered.unet import LayeredUNet
 
 MAX_PROMPT = 1000  # characters
 

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .config import LevelConfig, ModelConfig
-from .layers import Downsample, LevelCondition, ResidualBlock, TextStates, Trunk, Upsample, channel_norm, zero_init
+from layered.config import LevelConfig, ModelConfig
+from layered.layers import Downsample, LevelCondition, ResidualBlock, TextStates, Trunk, Upsample, channel_norm, zero_init
 
 
 class LevelOutput(NamedTuple):
@@ -68,8 +68,18 @@ class Level(nn.Module):
     """One scale: input convolution (or downsampling), blocks down, fusion with the features from below, blocks up, output."""
 
     def __init__(
-        self, level: LevelConfig, config: ModelConfig, width_below: int, up_factor: int, width_in: int, down_factor: int, output: bool
+        self,
+        level: LevelConfig,
+        config: ModelConfig,
+        *,
+        width_below: int,
+        up_factor: int,
+        width_in: int,
+        down_factor: int,
+        output: bool,
     ) -> None:
+        """The features from below are ``width_below`` wide and enlarged ``up_factor`` times; what enters is ``width_in`` wide and
+        shrunk ``down_factor`` times. ``output``: whether the level predicts a picture."""
         super().__init__()
         self.patch = level.patch
         self.condition = LevelCondition(config.text_width, config.time_width)
@@ -126,9 +136,7 @@ class LayeredUNet(nn.Module):
         self.trunk_input = Downsample(([levels[0].width] + stage_widths)[-1], trunk.width, 2)
         grid = levels[0].grid // 2 ** (len(trunk.stages) + 1)
         self.trunk = Trunk(trunk.width, trunk.depth, grid, config.text_width, config.time_width, trunk.head_width)
-        self.levels = nn.ModuleDict(
-            {str(level.size): self._level(index, level) for index, level in enumerate(levels)}
-        )
+        self.levels = nn.ModuleDict({str(level.size): self._level(index, level) for index, level in enumerate(levels)})
         self.to(memory_format=torch.channels_last)
 
     def _level(self, index: int, level: LevelConfig) -> Level:

@@ -10,27 +10,33 @@ from pathlib import Path
 
 import torch
 
-from ..checkpoint import save_checkpoint
-from ..config import MODELS
-from ..text import TextEncoder
-from ..unet import LayeredUNet
-from ..world import VOCABULARY
-from .batches import CachedVistas, LiveVistas
-from .captions import CaptionMemory
-from .loop import Trainer, new_model
-from .plan import StageConfig, TrainConfig, stacking_plan
-from .sheet import SHEET_PROMPTS, draw_sheet
-from .state import Progress
+from layered.checkpoint import save_checkpoint
+from layered.config import MODELS
+from layered.text import TextEncoder
+from layered.training.batches import CachedVistas, LiveVistas
+from layered.training.captions import CaptionMemory
+from layered.training.loop import Trainer, new_model
+from layered.training.plan import StageConfig, TrainConfig, stacking_plan
+from layered.training.sheet import SHEET_PROMPTS, draw_sheet
+from layered.training.state import Progress
+from layered.unet import LayeredUNet
+from layered.world import VOCABULARY
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Arguments of the command."""
-    parser = argparse.ArgumentParser(prog="python -m layered.training", description="Train a layered diffusion model by stacking.")
+    parser = argparse.ArgumentParser(
+        prog="python -m layered.training", description="Train a layered diffusion model by stacking."
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run that was stopped goes on from it")
     parser.add_argument("--model", choices=sorted(MODELS), default="compact", help="architecture preset")
     parser.add_argument("--top", type=int, default=512, help="finest scale in pixels")
-    parser.add_argument("--data", type=Path, nargs="*", default=[], help="caches made by python -m layered.world --cache, any sizes")
-    parser.add_argument("--minutes", type=float, nargs="+", help="budget of each stage: one per level, coarse to fine, then the joint one")
+    parser.add_argument(
+        "--data", type=Path, nargs="*", default=[], help="caches made by python -m layered.world --cache, any sizes"
+    )
+    parser.add_argument(
+        "--minutes", type=float, nargs="+", help="budget of each stage: one per level, coarse to fine, then the joint one"
+    )
     parser.add_argument("--pictures", type=int, nargs="+", help="the same in pictures seen instead of minutes")
     parser.add_argument("--batch", type=int, nargs="+", help="batch size of each stage")
     parser.add_argument("--lr", type=float, nargs="+", help="learning rate of each stage")

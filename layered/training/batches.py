@@ -1,4 +1,4 @@
-"""Batches of pictures, captions, times, shifts and noise, each drawn from the number of its step alone, so that a run can resume."""
+"""Batches of pictures, captions, times, shifts and noise, drawn from the number of the step alone: so a run can resume."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import ModelConfig
-from ..diffusion import noisy
-from ..layers import TextStates
-from ..pyramid import image_pyramid, noise_pyramid
-from ..schedule import Schedule, shifted_cosine_logsnr, time_of_logsnr
-from ..unet import Window
-from ..world import Vistas, caption, render
-from ..world.cache import load_cache
-from .crops import nested_windows
-from .plan import LOGSNR_OF_TOP, StageConfig, TrainConfig
+from layered.config import ModelConfig
+from layered.diffusion import noisy
+from layered.layers import TextStates
+from layered.pyramid import image_pyramid, noise_pyramid
+from layered.schedule import Schedule, shifted_cosine_logsnr, time_of_logsnr
+from layered.training.crops import nested_windows
+from layered.training.plan import LOGSNR_OF_TOP, StageConfig, TrainConfig
+from layered.unet import Window
+from layered.world import Vistas, caption, render
+from layered.world.cache import load_cache
 
 
 class Source(Protocol):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..layers import TextStates
+from layered.layers import TextStates
 
 
 class CaptionMemory:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..config import ModelConfig
-from ..unet import Window
+from layered.config import ModelConfig
+from layered.unet import Window
 
 
 def nested_windows(config: ModelConfig, top: int, crop: int | None, batch: int, generator: torch.Generator) -> dict[int, Window]:

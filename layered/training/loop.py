@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..config import ModelConfig
-from ..diffusion import predict, scale_losses
-from ..layers import TextStates
-from ..unet import LayeredUNet
-from .batches import Batch, Batches, Source
-from .optim import PowerEMA, learning_rate, make_optimizers
-from .plan import StageConfig, TrainConfig
-from .state import Progress, load_optimizers, load_progress, load_weights, save_state
+from layered.config import ModelConfig
+from layered.diffusion import predict, scale_losses
+from layered.layers import TextStates
+from layered.training.batches import Batch, Batches, Source
+from layered.training.optim import PowerEMA, learning_rate, make_optimizers
+from layered.training.plan import StageConfig, TrainConfig
+from layered.training.state import Progress, load_optimizers, load_progress, load_weights, save_state
+from layered.unet import LayeredUNet
 
 SCALE_WEIGHT = 0.5  # weight of a scale's loss relative to the one below (simple diffusion's 1/s)
 

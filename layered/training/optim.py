@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import nn
 
-from ..unet import LayeredUNet
-from .plan import StageConfig, TrainConfig
+from layered.training.plan import StageConfig, TrainConfig
+from layered.unet import LayeredUNet
 
 
 def split_parameters(model: LayeredUNet, sizes: tuple[int, ...]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

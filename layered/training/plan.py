@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..config import ModelConfig
+from layered.config import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,18 @@ def stacking_plan(config: ModelConfig, *, crop: int = 128) -> tuple[StageConfig,
     stages = [StageConfig(name=f"base-{sizes[0]}", top=sizes[0], train=sizes[:1])]
     for size in sizes[1:]:
         stages.append(
-            StageConfig(name=f"stack-{size}", top=size, train=(size,), batch=32, crop=crop if size > crop else None, time="logsnr")
+            StageConfig(
+                name=f"stack-{size}", top=size, train=(size,), batch=32, crop=crop if size > crop else None, time="logsnr"
+            )
         )
     joint = StageConfig(
-        name="joint", top=sizes[-1], train=sizes, batch=16, lr=2e-4, crop=2 * crop if sizes[-1] > 2 * crop else None, warmup=20, decay=1.0
+        name="joint",
+        top=sizes[-1],
+        train=sizes,
+        batch=16,
+        lr=2e-4,
+        crop=2 * crop if sizes[-1] > 2 * crop else None,
+        warmup=20,
+        decay=1.0,
     )
     return (*stages, joint)

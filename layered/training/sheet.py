@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ..config import SampleConfig
-from ..diffusion import GuidedDenoiser
-from ..layers import TextStates
-from ..sampler import make_generators, sample
-from ..schedule import Schedule
-from ..trajectory import to_uint8
-from ..unet import LayeredUNet
+from layered.config import SampleConfig
+from layered.diffusion import GuidedDenoiser
+from layered.layers import TextStates
+from layered.sampler import make_generators, sample
+from layered.schedule import Schedule
+from layered.trajectory import to_uint8
+from layered.unet import LayeredUNet
 
 SHEET_PROMPTS = (
     "a red hot air balloon over snowy mountains at sunset",
@@ -33,7 +33,9 @@ COLUMNS = 4
 CELL = 128  # smallest side of a cell in pixels
 
 
-def draw_sheet(model: LayeredUNet, text: TextStates, top: int, file: Path, device: str, config: SampleConfig | None = None) -> None:
+def draw_sheet(
+    model: LayeredUNet, text: TextStates, top: int, file: Path, device: str, config: SampleConfig | None = None
+) -> None:
     """Sample one picture per prompt of ``text`` (seeds 0, 1, …) with scales up to ``top`` and write the finest as a PNG."""
     config = config or SampleConfig(steps=20, guidance=3.0)
     scales = tuple(size for size in model.config.scales if size <= top)

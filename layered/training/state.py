@@ -1,4 +1,4 @@
-"""A run folder that training can continue from to the bit: weights, averages and optimiser state as safetensors, counters as JSON."""
+"""A run folder to continue from to the bit: weights, averages and optimiser state as safetensors, counters in its metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..unet import LayeredUNet
+from layered.unet import LayeredUNet
 
 
 @dataclass
@@ -42,7 +42,8 @@ def save_state(
         tensors |= _optimizer_tensors(index, optimizer)
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / "state.new.safetensors"
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new, metadata={"progress": json.dumps(asdict(progress))})
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(plain, new, metadata={"progress": json.dumps(asdict(progress))})
     os.replace(new, folder / "state.safetensors")
 
 

@@ -1,0 +1,48 @@
+"""Unpicked sheets: fixed prompts, seeds 0, 1, 2, …, every scale side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from layered.config import SampleConfig
+from layered.pipeline import LayeredPipeline
+from layered.trajectory import to_uint8
+
+SHEET_PROMPTS = (
+    "a red hot air balloon over snowy mountains at sunset",
+    "a white sailboat on the sea at night, full moon on the right",
+    "a large yellow cabin on a snow field at dusk",
+    "a blue lighthouse on the left, red canyon behind a lake at noon",
+    "green hills and a lavender field at dawn, sun on the left",
+    "a pink tree on a meadow, foggy",
+    "a purple balloon over a lake with sand dunes, cloudy",
+    "rocky mountains and the sea at sunset",
+    "a large black castle in front of a pine forest, rain",
+    "an orange tent on a snow field under the stars",
+    "a small green windmill on the right of a wheat field",
+    "a rainbow over green hills and a lake in the afternoon",
+    "a white pagoda on the left of a lake at dawn",
+    "a large red airship over the desert at noon",
+    "a crimson balloon over the ocean at twilight",
+    "a fortress by moonlight, snow capped peaks",
+)
+
+
+def draw_sheet(
+    pipeline: LayeredPipeline, prompts: Sequence[str], config: SampleConfig, sizes: Sequence[int], file: Path, cell: int = 256
+) -> None:
+    """One row per prompt (seed = its number), one column per size, every picture shown ``cell`` pixels wide; writes one file."""
+    sheet = Image.new("RGB", (len(sizes) * cell, len(prompts) * cell))
+    for row, prompt in enumerate(tqdm(prompts, unit="prompt")):
+        final = pipeline.generate(prompt, dataclasses.replace(config, seed=row)).final
+        for column, size in enumerate(sizes):
+            resample = Image.Resampling.NEAREST if size < cell else Image.Resampling.BOX
+            picture = Image.fromarray(to_uint8(final[size])[0]).resize((cell, cell), resample)
+            sheet.paste(picture, (column * cell, row * cell))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(file, quality=90)
