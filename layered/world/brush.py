@@ -1,0 +1,98 @@
+"""Drawing with exact pixel coverage in an object's own coordinates: boxes, polygons, ellipses and lines thinner than a pixel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Paints:
+    """Colours of a batch of objects under the light of their pictures, (B, 3, 1, 1) each, and where the light comes from."""
+
+    main: Tensor
+    dark: Tensor
+    light: Tensor
+    white: Tensor
+    wood: Tensor
+    stone: Tensor
+    leaf: Tensor
+    roof: Tensor
+    glass: Tensor  # windows: lit in the dark
+    side: Tensor  # (B, 1, 1): -1 light from the left, 1 from the right
+    draw: Tensor  # (B, 1, 1): a random number in [0, 1)
+    afloat: Tensor  # (B, 1, 1): 1 where the object stands on water
+
+
+class Brush:
+    """A batch of small canvases. x (B, 1, T) and y (B, T, 1) or both (B, T, T): coordinates in object heights, y up from the foot.
+
+    pixel (B, 1, 1): width of a pixel in the same unit. rgb is premultiplied by alpha.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor, pixel: Tensor) -> None:
+        self.x, self.y, self.pixel = x, y, pixel
+        shape = torch.broadcast_shapes(x.shape, y.shape)
+        self.rgb = torch.zeros(shape[0], 3, *shape[1:], device=x.device)
+        self.alpha = torch.zeros(shape[0], 1, *shape[1:], device=x.device)
+
+    def edge(self, distance: Tensor) -> Tensor:
+        """Coverage of the half plane distance < 0."""
+        return (0.5 - distance / self.pixel).clamp(0.0, 1.0)
+
+    def span(self, x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
+        """Exact share of the pixel with low < x < high."""
+        return (((x - low) / self.pixel + 0.5).clamp(0.0, 1.0) - ((x - high) / self.pixel + 0.5).clamp(0.0, 1.0)).clamp(min=0.0)
+
+    def box(self, x0: float | Tensor, x1: float | Tensor, y0: float | Tensor, y1: float | Tensor) -> Tensor:
+        return self.span(self.x, x0, x1) * self.span(self.y, y0, y1)
+
+    def ellipse(self, cx: float | Tensor, cy: float | Tensor, rx: float | Tensor, ry: float | Tensor) -> Tensor:
+        a, b = (self.x - cx) / rx, (self.y - cy) / ry
+        r = torch.sqrt(a * a + b * b + 1e-9)
+        # First-order distance: (r - 1) over the length of its gradient.
+        steep = torch.sqrt((a / rx) ** 2 + (b / ry) ** 2 + 1e-9) / r
+        return self.edge((r - 1.0) / steep.clamp(min=1e-3))
+
+    def polygon(self, points: Sequence[tuple[float, float]]) -> Tensor:
+        """A convex polygon, corners counter-clockwise."""
+        cover: Tensor | None = None
+        for (x0, y0), (x1, y1) in zip(points, list(points[1:]) + [points[0]], strict=True):
+            length = math.hypot(x1 - x0, y1 - y0)
+            part = self.edge(((self.x - x0) * (y1 - y0) - (self.y - y0) * (x1 - x0)) / length)
+            cover = part if cover is None else torch.minimum(cover, part)
+        assert cover is not None
+        return cover
+
+    def line(self, x0: float | Tensor, y0: float | Tensor, x1: float | Tensor, y1: float | Tensor, width: float) -> Tensor:
+        """A stroke between two points, as faint as it should be where thinner than a pixel."""
+        dx, dy = x1 - x0, y1 - y0
+        along = ((self.x - x0) * dx + (self.y - y0) * dy) / (dx * dx + dy * dy)
+        along = along.clamp(0.0, 1.0)
+        d = torch.sqrt((self.x - x0 - along * dx) ** 2 + (self.y - y0 - along * dy) ** 2 + 1e-12)
+        return self.span(d, -width / 2, width / 2)
+
+    def wave(self, x: Tensor, period: float) -> Tensor:
+        """cos(2 pi x / period), faded as the average over a pixel fades it."""
+        phase = math.pi * self.pixel / period
+        fade = torch.where(phase < math.pi, torch.sin(phase) / phase, torch.zeros_like(phase))
+        return torch.cos(x * (2 * math.pi / period)) * fade
+
+    def courses(self, period: float, depth: float) -> Tensor:
+        """Brick or stone work as a factor around 1: level joints, staggered upright ones."""
+        row = torch.floor(self.y / period)
+        joint = (self.wave(self.y, period) - 0.55).clamp(min=0.0)
+        upright = (self.wave(self.x + 0.5 * period * (row % 2), period * 2.0) - 0.8).clamp(min=0.0)
+        return 1.0 - depth * (joint + 1.5 * upright)
+
+    def fill(self, cover: Tensor, colour: Tensor, shade: Tensor | float = 1.0) -> None:
+        """Lays colour (B, 3, 1, 1) or (B, 3, T, T), times shade (B, T, T), over the canvas where cover (B, T, T) says."""
+        if isinstance(shade, Tensor):
+            shade = shade[:, None]
+        cover = cover[:, None]
+        self.rgb = self.rgb + cover * (colour * shade - self.rgb)
+        self.alpha = self.alpha + cover * (1.0 - self.alpha)

@@ -1,0 +1,168 @@
+"""What a vista holds: the tables of its attributes, its description as plain data, and the drawing of descriptions from a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+TIMES = ("dawn", "noon", "afternoon", "sunset", "dusk", "night")
+WEATHERS = ("clear", "cloudy", "fog", "rain", "snow", "rainbow", "aurora")
+TERRAINS = ("snowy mountains", "rocky mountains", "green hills", "red canyon", "sand dunes", "pine forest", "none")
+GROUNDS = ("lake", "sea", "meadow", "lavender field", "snow field", "desert", "wheat field")
+WATER = ("lake", "sea")
+BODIES = ("sun", "full moon", "crescent moon")
+KINDS = ("balloon", "airship", "sailboat", "lighthouse", "cabin", "tree", "tent", "windmill", "castle", "pagoda")
+SKY_KINDS = ("balloon", "airship")
+WATER_KINDS = ("sailboat",)
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black")
+PLACES = ("left", "centre", "right")
+SIZES = ("small", "large")
+
+# Width of each kind in units of its height, islands not included.
+ASPECTS = {
+    "balloon": 0.72,
+    "airship": 1.9,
+    "sailboat": 0.85,
+    "lighthouse": 0.42,
+    "cabin": 1.25,
+    "tree": 0.8,
+    "tent": 1.35,
+    "windmill": 0.85,
+    "castle": 1.05,
+    "pagoda": 0.75,
+}
+_HEIGHTS = {"large": 0.40, "small": 0.205}
+_KIND_SCALE = {"airship": 0.62, "cabin": 0.80, "tent": 0.78}
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    """One object: words for the caption, and where its foot is (x, y in picture widths from the top left; height likewise)."""
+
+    kind: str
+    colour: str
+    place: str
+    size: str
+    x: float
+    y: float
+    height: float
+
+
+@dataclass(frozen=True)
+class VistaSpec:
+    """One picture as plain data: everything that the renderer and the captions need. Positions are fractions of the picture."""
+
+    index: int  # number of the picture in its world
+    detail: int  # seed of all noise, 0 <= detail < 2**31
+    time: str
+    weather: str
+    terrain: str
+    ground: str
+    body: str | None  # sun or moon in sight
+    body_place: str | None
+    body_x: float
+    body_y: float
+    horizon: float  # y of the horizon, from the top
+    relief: float  # height of the terrain relative to the usual, about 1
+    objects: tuple[ObjectSpec, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionaries and lists, ready for JSON."""
+        data = asdict(self)
+        data["objects"] = [asdict(item) for item in self.objects]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> VistaSpec:
+        """The inverse of to_dict. Raises TypeError for missing or unknown keys."""
+        values = dict(data)
+        values["objects"] = tuple(ObjectSpec(**item) for item in values.get("objects", ()))
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Vistas:
+    """An endless numbered collection of vistas; picture n depends on (seed, n) alone."""
+
+    seed: int = 0
+
+    def spec(self, index: int) -> VistaSpec:
+        """Draws the description of picture `index` (>= 0)."""
+        digest = hashlib.sha256(f"vista:{self.seed}:{index}".encode()).digest()
+        return draw_spec(index, random.Random(int.from_bytes(digest[:16], "big")))
+
+    def specs(self, start: int, count: int) -> list[VistaSpec]:
+        """Descriptions of the pictures start, start + 1, ..., start + count - 1."""
+        return [self.spec(index) for index in range(start, start + count)]
+
+
+def place_x(place: str, half_width: float, rng: random.Random) -> float:
+    """A position across the picture for one of PLACES, with at least half the thing's width to the border where possible."""
+    low, high = {"left": (0.17, 0.29), "centre": (0.45, 0.55), "right": (0.71, 0.83)}[place]
+    x = rng.uniform(low, high)
+    margin = min(half_width + 0.01, 0.30)
+    return min(max(x, margin), 1.0 - margin)
+
+
+def draw_object(kind: str, colour: str, place: str, size: str, horizon: float, rng: random.Random) -> ObjectSpec:
+    """Puts an object of the given words on a plausible spot: in the sky, or on the ground below the horizon."""
+    height = _HEIGHTS[size] * _KIND_SCALE.get(kind, 1.0) * rng.uniform(0.93, 1.07)
+    x = place_x(place, height * ASPECTS[kind] / 2, rng)
+    if kind in SKY_KINDS:
+        top = rng.uniform(0.05, max(0.06, horizon - height - 0.06))
+        y = top + height
+    else:
+        depth = rng.uniform(0.40, 0.62) if size == "large" else rng.uniform(0.16, 0.36)
+        y = horizon + (1.0 - horizon) * depth
+    return ObjectSpec(kind, colour, place, size, x, y, height)
+
+
+def draw_spec(index: int, rng: random.Random) -> VistaSpec:
+    """Draws one description: attributes first, then positions that suit them."""
+    time = rng.choice(TIMES)
+    allowed = [w for w in WEATHERS if not (w == "aurora" and time != "night") and not (w == "rainbow" and time in ("night", "dusk"))]
+    chances = {"clear": 0.36, "cloudy": 0.20, "fog": 0.12, "rain": 0.09, "snow": 0.09, "rainbow": 0.08, "aurora": 0.22}
+    weather = rng.choices(allowed, [chances[w] for w in allowed])[0]
+    terrain = rng.choices(TERRAINS, [1, 1, 1, 1, 1, 1, 0.55])[0]
+    ground = rng.choices(GROUNDS, [1.5, 1.3, 1, 1, 1, 1, 0.9])[0]
+    horizon = rng.uniform(0.56, 0.66)
+    kinds = [k for k in KINDS if k not in WATER_KINDS or ground in WATER]
+    weights = [2.2 if k in WATER_KINDS else 1.0 for k in kinds]
+    count = rng.choices((0, 1, 2), (0.10, 0.62, 0.28))[0]
+    places, colours = rng.sample(PLACES, 3), rng.sample(COLOURS, 2)
+    sizes = [rng.choices(SIZES, (0.4, 0.6))[0], "small" if rng.random() < 0.6 else "large"]
+    objects: list[ObjectSpec] = []
+    for number in range(count):
+        taken = [item.kind for item in objects]
+        kind = rng.choices(kinds, [0.0 if k in taken else w for k, w in zip(kinds, weights, strict=True)])[0]
+        objects.append(draw_object(kind, colours[number], places[number], sizes[number], horizon, rng))
+    body, shown = None, rng.random()
+    if time == "night" or time == "dusk":
+        if shown < (0.75 if time == "night" else 0.5):
+            body = rng.choice(BODIES[1:])
+    elif shown < 0.62 and weather not in ("rain", "snow", "rainbow"):
+        body = "sun"
+    place = places[2] if rng.random() < 0.8 else rng.choice(PLACES)
+    body_x = place_x(place if body else rng.choice(("left", "right")), 0.05, rng)
+    low = {"dawn": (0.20, 0.30), "noon": (0.42, 0.50), "afternoon": (0.33, 0.42), "sunset": (0.12, 0.26), "dusk": (0.3, 0.45), "night": (0.36, 0.5)}
+    body_y = horizon - rng.uniform(*low[time])
+    if terrain in ("snowy mountains", "rocky mountains", "red canyon") and body == "sun" and time in ("dawn", "sunset"):
+        body_y -= 0.08
+    return VistaSpec(
+        index=index,
+        detail=rng.randrange(2**31),
+        time=time,
+        weather=weather,
+        terrain=terrain,
+        ground=ground,
+        body=body,
+        body_place=place if body else None,
+        body_x=body_x,
+        body_y=max(body_y, 0.08),
+        horizon=horizon,
+        relief=rng.uniform(0.82, 1.18),
+        objects=tuple(objects),
+    )
