@@ -7,7 +7,15 @@ import math
 import pytest
 import torch
 
-from layered.schedule import LOGSNR_RANGE, Schedule, alpha_sigma, shifted_cosine_logsnr, time_of_logsnr, timesteps
+from layered.schedule import (
+    LOGSNR_RANGE,
+    STEP_LOGSNR_RANGE,
+    Schedule,
+    alpha_sigma,
+    shifted_cosine_logsnr,
+    time_of_logsnr,
+    timesteps,
+)
 
 COMPACT = (32, 64, 128, 256, 512)
 
@@ -108,7 +116,8 @@ def test_timesteps_fall_from_one_to_zero(spacing: str, steps: int) -> None:
 def test_spacings_are_equal_in_what_they_are_named_after() -> None:
     assert torch.allclose(timesteps(20, "time").diff(), torch.full((20,), -0.05, dtype=torch.float64))
     logsnr = shifted_cosine_logsnr(timesteps(20, "logsnr")[1:-1])
-    assert torch.allclose(logsnr.diff(), torch.ones(18, dtype=torch.float64))
+    low, high = STEP_LOGSNR_RANGE
+    assert torch.allclose(logsnr.diff(), torch.full((18,), (high - low) / 20, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,224 @@
+"""The sampler: one generator of immutable steps from noise to pictures, at every scale at once (simple diffusion, appendix A)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from layered.config import Clipping, SampleConfig
+from layered.diffusion import Prediction
+from layered.pyramid import downsample_noise, draw_noise, image_pyramid
+from layered.schedule import Schedule, alpha_sigma, timesteps
+
+DYNAMIC_PERCENTILE = 0.995  # of |x̂|, Imagen's (arXiv 2205.11487, section 2.3)
+
+
+class Denoiser(Protocol):
+    """The model as the sampler sees it: prompt, guidance and sleeping levels are its own business."""
+
+    def __call__(self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], t: float) -> Prediction:
+        """z: (B, 3, S, S) per scale S, coarse to fine; logsnr: (B,) per scale; t in (0, 1]. Predicts x̂ for every scale."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """One denoising step. Its mappings go from scale to value, coarse to fine; its tensors are detached: do not write to them."""
+
+    index: int  # 0-based
+    total: int  # steps of the run
+    t: float  # time before the step, 1 at the first
+    t_next: float  # time after it, 0 at the last: there ``x0`` is the result
+    z: Mapping[int, Tensor]  # (B, 3, S, S): the noisy pictures that the prediction was made from
+    x0: Mapping[int, Tensor]  # (B, 3, S, S): the predicted pictures x̂, guided and clipped
+    x0_plain: Mapping[int, Tensor] | None  # the prediction without guidance, clipped; None where no guidance was applied
+    logsnr: Mapping[int, float]  # λ at t
+    logsnr_next: Mapping[int, float]  # λ at t_next
+    seconds: float  # wall time of the step
+
+
+def make_generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """One random generator per sample, on the CPU so that a seed means the same on every device."""
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+# ------------------------------------------------------------------ the prediction
+
+
+def clip_x0(x0: Tensor, clipping: Clipping) -> Tensor:
+    """Keep x̂ (B, C, H, W) in [−1, 1]: ``static`` cuts (simple diffusion's clip_x), ``dynamic`` divides each sample by the
+    99.5th percentile of its |x̂| where that is above 1 (Imagen), ``none`` leaves it."""
+    if clipping == "none":
+        return x0
+    if clipping == "static":
+        return x0.clamp(-1, 1)
+    size = x0.abs().flatten(1)
+    bound = size.kthvalue(math.ceil(DYNAMIC_PERCENTILE * size.shape[1]), dim=1).values.clamp(min=1)[:, None, None, None]
+    return x0.clamp(-bound, bound) / bound
+
+
+# ------------------------------------------------------------------ solvers, each for one scale
+
+
+def ddim_step(z: Tensor, x0: Tensor, logsnr: float, logsnr_next: float, eta: float = 0.0, noise: Tensor | None = None) -> Tensor:
+    """DDIM (arXiv 2010.02502, equation 12): z_s = α_s x̂ + sqrt(σ_s² − τ²) ε̂ + τ ε, τ = η (σ_s/σ_t) sqrt(1 − α_t²/α_s²)."""
+    (alpha, sigma), (alpha_next, sigma_next) = _alpha_sigma(logsnr), _alpha_sigma(logsnr_next)
+    eps = (z - alpha * x0) / sigma
+    if noise is None or eta == 0:
+        return alpha_next * x0 + sigma_next * eps
+    fresh = eta * sigma_next / sigma * math.sqrt(1 - (alpha / alpha_next) ** 2)
+    return alpha_next * x0 + math.sqrt(sigma_next**2 - fresh**2) * eps + fresh * noise
+
+
+def ddpm_step(z: Tensor, x0: Tensor, logsnr: float, logsnr_next: float, noise_param: float, noise: Tensor) -> Tensor:
+    """Simple diffusion's ddpm_sampler_step: the posterior mean of z_s given z_t and x̂, plus noise whose variance lies between
+    c σ_s² (``noise_param`` 0) and c σ_t² (1) on a logarithmic line, c = 1 − exp(λ_t − λ_s).
+
+    Its pseudo-code adds c itself to the log-variances where log c is meant.
+    """
+    (alpha, sigma), (alpha_next, sigma_next) = _alpha_sigma(logsnr), _alpha_sigma(logsnr_next)
+    c = -math.expm1(logsnr - logsnr_next)
+    mean = (alpha / alpha_next) * (sigma_next / sigma) ** 2 * z + c * alpha_next * x0
+    return mean + math.sqrt(c) * sigma_next ** (1 - noise_param) * sigma**noise_param * noise
+
+
+def dpmpp_step(z: Tensor, x0: Tensor, logsnr: float, logsnr_next: float, before: tuple[Tensor, float] | None = None) -> Tensor:
+    """DPM-Solver++(2M) (arXiv 2211.01095, algorithm 2): z_s = (σ_s/σ_t) z_t − α_s (e^{−h} − 1) D, h half the rise of the log-SNR.
+
+    ``before`` is the prediction of the step before and its log-SNR, with which D = (1 + 1/2r) x̂ − (1/2r) x̂_before, r the ratio
+    of the two h. Without it D = x̂: first order, which is DDIM.
+    """
+    sigma, (alpha_next, sigma_next) = _alpha_sigma(logsnr)[1], _alpha_sigma(logsnr_next)
+    h = (logsnr_next - logsnr) / 2
+    if before is not None:
+        x0_before, logsnr_before = before
+        ratio = h / (logsnr - logsnr_before)  # 1 / 2r
+        x0 = (1 + ratio) * x0 - ratio * x0_before
+    return sigma_next / sigma * z - alpha_next * math.expm1(-h) * x0
+
+
+def _alpha_sigma(logsnr: float) -> tuple[float, float]:
+    alpha, sigma = alpha_sigma(torch.tensor(logsnr, dtype=torch.float64))
+    return float(alpha), float(sigma)
+
+
+# ------------------------------------------------------------------ the run
+
+
+def sample(
+    denoise: Denoiser,
+    schedule: Schedule,
+    config: SampleConfig,
+    generators: Sequence[torch.Generator],
+    device: torch.device | str = "cpu",
+) -> Iterator[Step]:
+    """Sample len(generators) pictures at the scales of ``schedule``, yielding every step. Closing the iterator stops the work.
+
+    Of ``config`` it reads steps, spacing, noise, solver, eta, ddpm_noise, states and clipping; the log-SNRs are the schedule's
+    and guidance is the denoiser's. At the first step, t = 1, z is pure noise; after the last, at t = 0, the result is x̂ itself.
+    A sample depends on its own generator alone, not on the batch it is in.
+    """
+    if not generators:
+        raise ValueError("Sampling needs one random generator per picture, got none.")
+    return _run(denoise, schedule, config, generators, torch.device(device))
+
+
+@torch.no_grad()
+def _run(
+    denoise: Denoiser, schedule: Schedule, config: SampleConfig, generators: Sequence[torch.Generator], device: torch.device
+) -> Iterator[Step]:
+    z = draw_noise(schedule.scales, config.noise, generators, device)
+    before: tuple[Mapping[int, Tensor], Mapping[int, float]] | None = None
+    for index, (t, t_next) in enumerate(pairwise(timesteps(config.steps, config.spacing).tolist())):
+        started = time.perf_counter()
+        logsnr, logsnr_next = _floats(schedule.logsnr(t)), _floats(schedule.logsnr(t_next))
+        per_sample = {size: torch.full((len(generators),), value, device=device) for size, value in logsnr.items()}
+        prediction = denoise(z, per_sample, t)
+        x0 = _clipped(prediction.x0, z, config.clipping)
+        plain = None if prediction.x0_plain is None else _clipped(prediction.x0_plain, z, config.clipping)
+        z_here = z
+        if t_next > 0:
+            target = x0 if config.states == "per-scale" else image_pyramid(x0[schedule.scales[-1]], schedule.scales)
+            noise = draw_noise(schedule.scales, config.noise, generators, device) if _is_ancestral(config) else None
+            z = _next_states(config, z, target, logsnr, logsnr_next, noise, before)
+            before = target, logsnr
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds = time.perf_counter() - started
+        frozen = MappingProxyType
+        yield Step(
+            index,
+            config.steps,
+            t,
+            t_next,
+            frozen(z_here),
+            frozen(x0),
+            plain and frozen(plain),
+            frozen(logsnr),
+            frozen(logsnr_next),
+            seconds,
+        )
+
+
+def _next_states(
+    config: SampleConfig,
+    z: Mapping[int, Tensor],
+    target: Mapping[int, Tensor],
+    logsnr: Mapping[int, float],
+    logsnr_next: Mapping[int, float],
+    noise: Mapping[int, Tensor] | None,
+    before: tuple[Mapping[int, Tensor], Mapping[int, float]] | None,
+) -> dict[int, Tensor]:
+    """The noisy pictures at the next time.
+
+    ``target`` is the picture each scale moves towards: its own x̂_i (states ``per-scale``), or D(x̂) of the finest (``top-down``).
+    Top-down with shared noise steps the finest state alone and re-derives the others from it, z_i = α_i D(x̂) + σ_i S(ε̂),
+    with ε̂ the noise that the new finest state holds. Independent noise has no S: there every scale keeps the noise of its own
+    state and is stepped towards D(x̂), which is the joint probability flow of the scales, as E[D x | z] = D E[x | z].
+    """
+
+    def move(size: int) -> Tensor:
+        known = z[size], target[size], logsnr[size], logsnr_next[size]
+        if config.solver == "dpm++":
+            return dpmpp_step(*known, before and (before[0][size], before[1][size]))
+        fresh = noise and noise[size]
+        return ddpm_step(*known, config.ddpm_noise, fresh) if config.solver == "ddpm" else ddim_step(*known, config.eta, fresh)
+
+    top = max(z)
+    if config.states == "per-scale" or config.noise == "independent":
+        return {size: move(size) for size in z}
+    finest = move(top)
+    alpha, sigma = _alpha_sigma(logsnr_next[top])
+    eps = (finest - alpha * target[top]) / sigma
+    states = {}
+    for size in z:
+        alpha, sigma = _alpha_sigma(logsnr_next[size])
+        states[size] = finest if size == top else alpha * target[size] + sigma * downsample_noise(eps, size, config.noise)
+    return states
+
+
+def _is_ancestral(config: SampleConfig) -> bool:
+    """Whether the solver adds fresh noise at every step."""
+    return config.solver == "ddpm" or (config.solver == "ddim" and config.eta > 0)
+
+
+def _clipped(x0: Mapping[int, Tensor], z: Mapping[int, Tensor], clipping: Clipping) -> dict[int, Tensor]:
+    """The predictions of the scales of ``z``, clipped; ValueError unless they are as many and as large."""
+    expected, got = ({size: tuple(value.shape) for size, value in some.items()} for some in (z, x0))
+    if expected != got:
+        raise ValueError(
+            f"The denoiser was given pictures of {expected} and predicted {got}: it must predict each one it is given."
+        )
+    return {size: clip_x0(x0[size].detach(), clipping) for size in z}
+
+
+def _floats(values: Mapping[int, Tensor]) -> dict[int, float]:
+    return {size: float(value) for size, value in values.items()}
