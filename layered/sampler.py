@@ -8,15 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from layered.config import Clipping, SampleConfig
-from layered.diffusion import Prediction
 from layered.pyramid import downsample_noise, draw_noise, image_pyramid
 from layered.schedule import Schedule, alpha_sigma, timesteps
+
+if TYPE_CHECKING:
+    from layered.diffusion import Prediction
 
 DYNAMIC_PERCENTILE = 0.995  # of |x̂|, Imagen's (arXiv 2205.11487, section 2.3)
 
@@ -153,18 +155,17 @@ def _run(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds = time.perf_counter() - started
-        frozen = MappingProxyType
         yield Step(
-            index,
-            config.steps,
-            t,
-            t_next,
-            frozen(z_here),
-            frozen(x0),
-            plain and frozen(plain),
-            frozen(logsnr),
-            frozen(logsnr_next),
-            seconds,
+            index=index,
+            total=config.steps,
+            t=t,
+            t_next=t_next,
+            z=MappingProxyType(z_here),
+            x0=MappingProxyType(x0),
+            x0_plain=plain and MappingProxyType(plain),
+            logsnr=MappingProxyType(logsnr),
+            logsnr_next=MappingProxyType(logsnr_next),
+            seconds=seconds,
         )
 
 
