@@ -41,11 +41,15 @@ def build_cache(
     if about.exists():
         found = json.loads(about.read_text(encoding="utf-8"))
         if found != settings:
-            raise ValueError(f"{folder} holds a cache made with {found}; asked for {settings}. Choose another folder or remove it.")
+            raise ValueError(
+                f"{folder} holds a cache made with {found}; asked for {settings}. Choose another folder or remove it."
+            )
     else:
         about.write_text(json.dumps(settings), encoding="utf-8")
     fresh = not pictures.exists()
-    memory = np.lib.format.open_memmap(pictures, mode="w+" if fresh else "r+", dtype=np.uint8, shape=(count, size, size, 3) if fresh else None)
+    memory = np.lib.format.open_memmap(
+        pictures, mode="w+" if fresh else "r+", dtype=np.uint8, shape=(count, size, size, 3) if fresh else None
+    )
     done = 0 if fresh else _keep_whole_lines(lines)
     if fresh:
         lines.write_text("", encoding="utf-8")
@@ -80,7 +84,9 @@ def load_cache(folder: str | Path) -> tuple[np.ndarray, list[VistaSpec]]:
     """
     folder = Path(folder)
     if not (folder / "pictures.npy").exists():
-        raise FileNotFoundError(f"{folder} holds no pictures.npy; make one with: python -m layered.world --cache {folder} --count 10000 --size 128")
+        raise FileNotFoundError(
+            f"{folder} holds no pictures.npy; make one with: python -m layered.world --cache {folder} --count 10000 --size 128"
+        )
     memory = np.load(folder / "pictures.npy", mmap_mode="r")
     with (folder / "specs.jsonl").open(encoding="utf-8") as lines:
         specs = [VistaSpec.from_dict(json.loads(line)) for line in lines if line.endswith("\n")]

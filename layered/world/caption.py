@@ -125,7 +125,11 @@ def _prose(spec: VistaSpec, said: list[ObjectSpec], land, time: bool, weather: b
     if when:
         text = f"{text} {when}" if rng.random() < 0.75 else f"{when}, {text}"
     if how:
-        text = f"{text}, {how}" if rng.random() < 0.7 else f"{text} {rng.choice(('and', 'with')) if how.startswith(('a ', 'the ')) else ''} {how}".replace("  ", " ")
+        text = (
+            f"{text}, {how}"
+            if rng.random() < 0.7
+            else f"{text} {rng.choice(('and', 'with')) if how.startswith(('a ', 'the ')) else ''} {how}".replace("  ", " ")
+        )
     if body:
         text = f"{text}{rng.choice((', ', ', ', ' with ', ', with '))}{_body(spec, rng)}"
     return text
@@ -133,7 +137,19 @@ def _prose(spec: VistaSpec, said: list[ObjectSpec], land, time: bool, weather: b
 
 def _vocabulary() -> frozenset[str]:
     words: set[str] = set()
-    tables = (COLOUR_WORDS, KIND_WORDS, SIZE_WORDS, PLACE_WORDS, TIME_PHRASES, TIME_TAGS, WEATHER_PHRASES, WEATHER_TAGS, TERRAIN_WORDS, GROUND_WORDS, BODY_WORDS)
+    tables = (
+        COLOUR_WORDS,
+        KIND_WORDS,
+        SIZE_WORDS,
+        PLACE_WORDS,
+        TIME_PHRASES,
+        TIME_TAGS,
+        WEATHER_PHRASES,
+        WEATHER_TAGS,
+        TERRAIN_WORDS,
+        GROUND_WORDS,
+        BODY_WORDS,
+    )
     loose = (_GLUE, *_OVER, *_BEFORE, *_BY, *OPENINGS, "by below", "landscape view scene sky", *COLOUR_WORDS)
     for phrase in (*loose, *(p for table in tables for phrases in table.values() for p in phrases)):
         words.update(re.findall(r"[a-z]+", phrase.lower()))

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from layered.world.noise import fbm, noise2, scattered
+from layered.world.noise import cells, fbm, noise2, scattered
 from layered.world.relief import facing, lit, look_up, spikes
 from layered.world.scene import Scene, constant, smooth
 
@@ -61,21 +61,23 @@ def _meadow(scene: Scene, plane: Plane):
     blade, draw = spikes(scene, 210, frequency, 1.4)
     patch = scattered(scene.seeds, 211, plane.u * 3.0, plane.v * 1.3, plane.footprint * 3.0)
     bump = plane.scale * (0.048 * blade + 0.01 * patch)
-    green = torch.lerp(constant((0.24, 0.46, 0.13), patch), constant((0.50, 0.66, 0.22), patch), (0.5 + 0.3 * patch + 0.25 * (draw - 0.5)).clamp(0, 1)[:, None])
+    green = torch.lerp(
+        constant((0.24, 0.46, 0.13), patch),
+        constant((0.50, 0.66, 0.22), patch),
+        (0.5 + 0.3 * patch + 0.25 * (draw - 0.5)).clamp(0, 1)[:, None],
+    )
     green = green * (0.62 + 0.55 * blade)[:, None]
     petals, size = 30.0, 0.30
     u = plane.u * petals + 100.0
     row = torch.arange(DEPTHS, device=scene.device)[None, :, None]
     cell = u.floor().long()
-    from layered.world.noise import cells
-
     here = cells(scene.seeds, 213, row.expand_as(cell), cell)
     kind = cells(scene.seeds, 214, row.expand_as(cell), cell)
     crowd = smooth(scattered(scene.seeds, 215, plane.u * 2.0, plane.v * 0.9, plane.footprint * 2.0), -0.5, 0.6)
     across = (u - u.floor() - 0.5).abs()
     wide = plane.footprint * petals
     dot = ((size - across) / wide.clamp(min=0.12) + 0.5).clamp(0.0, 1.0)
-    dot = torch.lerp(dot, torch.full_like(dot, 0.6), smooth(wide, 0.6, 1.2)) * (here > 0.80 - 0.16 * crowd)
+    dot = torch.lerp(dot, torch.full_like(dot, 0.6), smooth(wide, 0.6, 1.2)) * (here > 0.88 - 0.15 * crowd)
     hues = ((0.95, 0.25, 0.22), (0.98, 0.85, 0.20), (0.96, 0.95, 0.92), (0.72, 0.36, 0.82))
     colour = torch.zeros_like(green)
     for number, hue in enumerate(hues):
@@ -96,7 +98,11 @@ def _lavender(scene: Scene, plane: Plane):
     blade, draw = spikes(scene, 220, (70.0 / plane.scale[0, :, 0] ** 0.8).clamp(max=420.0), 0.8)
     bush = smooth(wave, 0.22, 0.62)
     bump = plane.scale * (0.060 * bush + 0.030 * blade * bush)
-    purple = torch.lerp(constant((0.36, 0.20, 0.56), wave), constant((0.66, 0.46, 0.86), wave), (0.15 + 0.55 * blade + 0.35 * draw).clamp(0, 1)[:, None])
+    purple = torch.lerp(
+        constant((0.36, 0.20, 0.56), wave),
+        constant((0.66, 0.46, 0.86), wave),
+        (0.15 + 0.55 * blade + 0.35 * draw).clamp(0, 1)[:, None],
+    )
     soil = torch.lerp(constant((0.30, 0.34, 0.14), wave), constant((0.46, 0.38, 0.24), wave), (1.0 - wave)[:, None])
     albedo = torch.lerp(soil, purple, bush[:, None])
     side = 0.25 * torch.sin(2 * math.pi * rows * u) * fade * torch.sign(scene.light_x)
@@ -107,9 +113,12 @@ def _wheat(scene: Scene, plane: Plane):
     blade, draw = spikes(scene, 230, (62.0 / plane.scale[0, :, 0] ** 0.8).clamp(max=420.0), 1.2)
     wind = scattered(scene.seeds, 231, plane.u * 1.6, plane.v * 1.1, plane.footprint * 1.6)
     bump = plane.scale * (0.070 * blade + 0.022 * wind)
-    gold = torch.lerp(constant((0.66, 0.46, 0.14), wind), constant((0.97, 0.80, 0.36), wind), (0.42 + 0.34 * wind + 0.5 * (draw - 0.5)).clamp(0, 1)[:, None])
-    track = torch.exp(-(((plane.u - 0.35 + 0.1 * plane.v * 0.0) / 0.035) ** 2)) * 0.0
-    albedo = gold * (0.60 + 0.60 * blade)[:, None] * (1.0 - track)[:, None]
+    gold = torch.lerp(
+        constant((0.78, 0.54, 0.14), wind),
+        constant((1.0, 0.84, 0.36), wind),
+        (0.42 + 0.34 * wind + 0.5 * (draw - 0.5)).clamp(0, 1)[:, None],
+    )
+    albedo = gold * (0.68 + 0.52 * blade)[:, None]
     return bump, albedo, 0.55 + 0.40 * blade + 0.12 * wind, 0.11
 
 
@@ -117,7 +126,11 @@ def _snow(scene: Scene, plane: Plane):
     drift = scattered(scene.seeds, 240, plane.u * 1.5, plane.v * 0.8, plane.footprint * 1.5)
     small = scattered(scene.seeds, 241, plane.u * 5.0, plane.v * 2.6, plane.footprint * 5.0)
     height = 0.075 * drift + 0.016 * small
-    albedo = torch.lerp(constant((0.80, 0.86, 0.97), drift), constant((0.97, 0.98, 1.0), drift), (0.5 + 0.4 * drift + 0.2 * small).clamp(0, 1)[:, None])
+    albedo = torch.lerp(
+        constant((0.80, 0.86, 0.97), drift),
+        constant((0.97, 0.98, 1.0), drift),
+        (0.5 + 0.4 * drift + 0.2 * small).clamp(0, 1)[:, None],
+    )
     return plane.scale * height, albedo, 0.45 + 0.55 * facing(scene, height * plane.scale, 6.0), 0.022
 
 
@@ -127,9 +140,14 @@ def _desert(scene: Scene, plane: Plane):
     phase = 2 * math.pi * (9.0 * torch.log(plane.v + 0.2) * 1.6 + 1.1 * warp + plane.u * 2.0)
     ripple = torch.sin(phase) * (1.2 - plane.v / 9.0).clamp(0.0, 1.0)
     height = 0.055 * drift
-    tone = (0.5 + 0.25 * drift + 0.22 * ripple).clamp(0.0, 1.0)
+    tone = (0.5 + 0.25 * drift + 0.30 * ripple).clamp(0.0, 1.0)
     albedo = torch.lerp(constant((0.80, 0.60, 0.36), drift), constant((0.95, 0.79, 0.52), drift), tone[:, None])
-    return plane.scale * (height + 0.006 * ripple), albedo, 0.40 + 0.5 * facing(scene, height * plane.scale, 6.0) + 0.14 * ripple, 0.05
+    return (
+        plane.scale * (height + 0.006 * ripple),
+        albedo,
+        0.40 + 0.5 * facing(scene, height * plane.scale, 6.0) + 0.14 * ripple,
+        0.03,
+    )
 
 
 _SHAPES = {"meadow": _meadow, "lavender field": _lavender, "wheat field": _wheat, "snow field": _snow, "desert": _desert}

@@ -51,7 +51,9 @@ def weights(coordinates: Tensor, footprint: Tensor | float, count: int) -> Tenso
     return total / 18.0
 
 
-def noise2(seeds: Tensor, salt: int, x: Tensor, y: Tensor, fx: float, fy: float, px: float, py: Tensor | float | None = None) -> Tensor:
+def noise2(
+    seeds: Tensor, salt: int, x: Tensor, y: Tensor, fx: float, fy: float, px: float, py: Tensor | float | None = None
+) -> Tensor:
     """Smooth noise, about unit variance, at the grid x (N,) by y (M,) or (B, M), coordinates in [0, about 1]; shape (B, M, N).
 
     fx and fy are lattice cells per unit; px is the footprint of a sample in x and py in y (default the same).
@@ -63,7 +65,16 @@ def noise2(seeds: Tensor, salt: int, x: Tensor, y: Tensor, fx: float, fy: float,
 
 
 def fbm(
-    seeds: Tensor, salt: int, x: Tensor, y: Tensor, fx: float, fy: float, px: float, octaves: int, gain: float = 0.5, py: float | None = None
+    seeds: Tensor,
+    salt: int,
+    x: Tensor,
+    y: Tensor,
+    fx: float,
+    fy: float,
+    px: float,
+    octaves: int,
+    gain: float = 0.5,
+    py: float | None = None,
 ) -> Tensor:
     """Sum of octaves of noise2, amplitudes 1, gain, gain**2, ...; octaves finer than the footprint are left out. Shape (B, M, N)."""
     total = noise2(seeds, salt, x, y, fx, fy, px, py)

@@ -21,7 +21,9 @@ def balloon(b: Brush, p: Paints) -> None:
     cx, cy, r = 0.0, 0.655, 0.345
     # Envelope: round above, drawn in to the mouth below.
     low = ((cy - b.y) / 0.44).clamp(0.0, 1.0)
-    half = torch.where(b.y > cy, torch.sqrt((r * r - (b.y - cy) ** 2).clamp(min=0.0)), r * (1.0 - low) ** 0.72 * (1.0 + 0.55 * low) + 0.045 * low)
+    half = torch.where(
+        b.y > cy, torch.sqrt((r * r - (b.y - cy) ** 2).clamp(min=0.0)), r * (1.0 - low) ** 0.72 * (1.0 + 0.55 * low) + 0.045 * low
+    )
     cover = torch.where(b.y > cy, b.ellipse(cx, cy, r, r), b.edge((b.x.abs() - half) * 0.86) * b.edge(0.215 - b.y))
     n = (b.x / half.clamp(min=1e-3)).clamp(-1.0, 1.0)
     gore = torch.asin(n * 0.999) * (12.0 / math.pi)
@@ -35,7 +37,11 @@ def balloon(b: Brush, p: Paints) -> None:
     b.fill(cover * b.span(b.y, cy - 0.115, cy - 0.095), p.light, shade)
     for x in (-0.06, -0.022, 0.022, 0.06):
         b.fill(b.line(x * 0.9, 0.115, x * 0.95, 0.225, 0.006), p.wood, 0.6)
-    b.fill(b.box(-0.068, 0.068, 0.0, 0.115), p.wood, _round(b, p, b.x, 0.075) * (1.0 + 0.18 * b.wave(b.y, 0.02) + 0.12 * b.wave(b.x, 0.026)))
+    b.fill(
+        b.box(-0.068, 0.068, 0.0, 0.115),
+        p.wood,
+        _round(b, p, b.x, 0.075) * (1.0 + 0.18 * b.wave(b.y, 0.02) + 0.12 * b.wave(b.x, 0.026)),
+    )
     b.fill(b.box(-0.074, 0.074, 0.103, 0.122), p.wood, 0.7)
     b.fill(b.ellipse(0.0, 0.19, 0.016, 0.03), p.glass, 1.15)
 
@@ -45,7 +51,10 @@ def airship(b: Brush, p: Paints) -> None:
     nose = torch.where(p.draw > 0.5, 1.0, -1.0)
     x = b.x * nose
     tail = Brush(x, b.y, b.pixel)
-    for points in (((-0.92, 0.66), (-0.62, 0.66), (-0.70, 0.80), (-0.92, 1.0)), ((-0.92, 0.16), (-0.70, 0.36), (-0.62, 0.50), (-0.92, 0.50))):
+    for points in (
+        ((-0.92, 0.66), (-0.62, 0.66), (-0.70, 0.80), (-0.92, 1.0)),
+        ((-0.92, 0.16), (-0.70, 0.36), (-0.62, 0.50), (-0.92, 0.50)),
+    ):
         b.fill(tail.polygon(points), p.dark, 0.9)
     cover = b.ellipse(0.0, cy, rx, ry)
     across = torch.sqrt((1.0 - (b.x / rx) ** 2).clamp(min=0.01)) * ry
@@ -67,8 +76,14 @@ def sailboat(b: Brush, p: Paints) -> None:
     belly = 0.05 * torch.sin(((b.y - 0.2) / 0.75).clamp(0, 1) * math.pi)
     sail = Brush(lean - belly, b.y, b.pixel)
     panels = 1.0 - 0.08 * (b.wave(b.y + 0.18 * lean, 0.115) - 0.7).clamp(min=0.0) * 3.0
-    b.fill(sail.polygon(((0.015, 0.225), (0.36, 0.225), (0.015, 0.97))), p.main, (0.86 + 0.5 * lean * p.side + 0.10 * b.y) * panels)
-    b.fill(sail.polygon(((-0.40, 0.235), (-0.035, 0.225), (-0.03, 0.86))), torch.lerp(p.main, p.light, 0.35), (0.84 + 0.30 * lean * p.side + 0.12 * b.y) * panels)
+    b.fill(
+        sail.polygon(((0.015, 0.225), (0.36, 0.225), (0.015, 0.97))), p.main, (0.86 + 0.5 * lean * p.side + 0.10 * b.y) * panels
+    )
+    b.fill(
+        sail.polygon(((-0.40, 0.235), (-0.035, 0.225), (-0.03, 0.86))),
+        torch.lerp(p.main, p.light, 0.35),
+        (0.84 + 0.30 * lean * p.side + 0.12 * b.y) * panels,
+    )
     b.fill(s.line(-0.03, 0.215, 0.37, 0.215, 0.014), p.wood, 0.8)
     hull = b.polygon(((-0.43, 0.165), (-0.33, 0.0), (0.33, 0.0), (0.43, 0.175)))
     b.fill(hull, p.dark, 0.80 + 0.9 * (b.y - 0.03) + 0.25 * b.x * p.side + 0.04 * b.wave(b.y, 0.045))
@@ -114,7 +129,11 @@ def cabin(b: Brush, p: Paints) -> None:
     b.fill(b.box(-0.48, 0.48, 0.035, 0.56), p.main, (0.90 + 0.22 * b.x * p.side) * planks)
     b.fill(b.box(-0.48, 0.48, 0.50, 0.56), p.dark, 0.7)
     roof = b.polygon(((-0.62, 0.50), (0.62, 0.50), (0.46, 0.90), (-0.46, 0.90)))
-    tiles = 1.0 - 0.20 * (b.wave(b.y, 0.048) - 0.3).clamp(min=0.0) - 0.10 * (b.wave(b.x + 0.02 * torch.floor(b.y / 0.048), 0.06) - 0.6).clamp(min=0.0)
+    tiles = (
+        1.0
+        - 0.20 * (b.wave(b.y, 0.048) - 0.3).clamp(min=0.0)
+        - 0.10 * (b.wave(b.x + 0.02 * torch.floor(b.y / 0.048), 0.06) - 0.6).clamp(min=0.0)
+    )
     b.fill(roof, p.roof, (0.72 + 0.5 * (b.y - 0.5)) * tiles)
     b.fill(b.box(-0.47, 0.47, 0.885, 0.91), p.roof, 0.55)
     b.fill(b.box(-0.075, 0.095, 0.035, 0.375), p.white, 0.9)
@@ -138,9 +157,12 @@ def tree(b: Brush, p: Paints) -> None:
     lumps = lumps + 0.010 * torch.sin(23.0 * a + p.draw * 31.0 + 20.0 * r)
     rim = 0.010 * b.wave(b.x + 0.5 * b.y, 0.031) * b.wave(b.y - 0.3 * b.x, 0.027)
     crown = b.edge((torch.sqrt((b.x / 0.40) ** 2 + ((b.y - 0.665) / 0.325) ** 2 + 1e-9) - 1.0) * 0.36 - lumps - rim)
-    clump = torch.sin(b.x * 19.0 + p.draw * 9.0 + 1.5 * torch.sin(b.y * 17.0)) * torch.sin(b.y * 23.0 + 1.7 * torch.sin(b.x * 15.0))
-    leaf = b.wave(b.x + 0.012 * torch.sin(b.y * 90.0), 0.030) * b.wave(b.y + 0.012 * torch.sin(b.x * 80.0), 0.026)
-    shade = 0.80 + 0.45 * (b.y - 0.66) + 0.42 * b.x * p.side + 0.12 * clump + 0.14 * leaf
+    clump = torch.sin(b.x * 19.0 + p.draw * 9.0 + 1.5 * torch.sin(b.y * 17.0)) * torch.sin(
+        b.y * 23.0 + 1.7 * torch.sin(b.x * 15.0)
+    )
+    bent_x, bent_y = b.x + 0.020 * torch.sin(b.y * 61.0 + b.x * 23.0), b.y + 0.020 * torch.sin(b.x * 53.0 - b.y * 31.0)
+    leaf = b.wave(bent_x + 0.4 * bent_y, 0.034) * b.wave(bent_y - 0.3 * bent_x, 0.029)
+    shade = 0.80 + 0.45 * (b.y - 0.66) + 0.42 * b.x * p.side + 0.13 * clump + 0.08 * leaf
     b.fill(crown, torch.lerp(p.main, p.light, (0.18 * clump.clamp(min=0.0))[:, None]), shade)
 
 
@@ -180,7 +202,11 @@ def _tower(b: Brush, p: Paints, x: float, half: float, top: float, roof: float) 
     n = b.x - x
     b.fill(b.box(x - half, x + half, 0.0, top), p.main, _round(b, p, n, half) * b.courses(0.036, 0.22))
     b.fill(b.box(x - half - 0.018, x + half + 0.018, top - 0.045, top), p.main, _round(b, p, n, half + 0.02) * 0.86)
-    b.fill(b.polygon(((x - half - 0.03, top), (x + half + 0.03, top), (x, top + roof))), p.roof, (0.78 + 2.2 * n * p.side) * (1.0 + 0.1 * b.wave(b.y, 0.03)))
+    b.fill(
+        b.polygon(((x - half - 0.03, top), (x + half + 0.03, top), (x, top + roof))),
+        p.roof,
+        (0.78 + 2.2 * n * p.side) * (1.0 + 0.1 * b.wave(b.y, 0.03)),
+    )
     b.fill(b.box(x - 0.014, x + 0.014, top - 0.15, top - 0.085), p.glass)
     b.fill(b.line(x, top + roof - 0.01, x, top + roof + 0.075, 0.008), p.wood, 0.7)
     flutter = 0.006 * torch.sin(n * 60.0)
@@ -221,7 +247,11 @@ def pagoda(b: Brush, p: Paints) -> None:
         top = y + 0.115 + 0.125 * (1.0 - n) ** 0.75 + sag
         foot = y + 0.085 + sag
         roof = b.edge(b.y - top) * b.edge(foot - b.y) * b.span(b.x, -eave, eave)
-        b.fill(roof, p.main, (0.70 + 2.2 * (b.y - y - 0.09)).clamp(0.5, 1.15) * (1.0 + 0.13 * b.wave(b.x, 0.030)) + 0.14 * (b.x / eave) * p.side)
+        b.fill(
+            roof,
+            p.main,
+            (0.70 + 2.2 * (b.y - y - 0.09)).clamp(0.5, 1.15) * (1.0 + 0.13 * b.wave(b.x, 0.030)) + 0.14 * (b.x / eave) * p.side,
+        )
     b.fill(b.line(0.0, 0.86, 0.0, 1.0, 0.018), p.roof, 0.9)
     b.fill(b.ellipse(0.0, 0.93, 0.020, 0.020), p.glass)
 
@@ -232,7 +262,9 @@ def island(b: Brush, half: float) -> tuple[Tensor, Tensor]:
     top = 0.055 + rough - 0.05 * (b.x.abs() / half) ** 2
     foot = -0.075 + 0.03 * (b.x / half) ** 2
     cover = b.edge(b.y - top) * b.edge(foot - b.y) * b.edge((b.x.abs() - half) * 0.7)
-    facets = 0.18 * torch.sin(b.x * 33.0 + b.y * 60.0) * torch.sin(b.x * 19.0 - b.y * 85.0) + 0.10 * b.wave(b.x + b.y, 0.035) * b.wave(b.y - 0.4 * b.x, 0.05)
+    facets = 0.18 * torch.sin(b.x * 33.0 + b.y * 60.0) * torch.sin(b.x * 19.0 - b.y * 85.0) + 0.10 * b.wave(
+        b.x + b.y, 0.035
+    ) * b.wave(b.y - 0.4 * b.x, 0.05)
     return cover, 0.78 + facets
 
 

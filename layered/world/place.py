@@ -13,7 +13,7 @@ from layered.world.brush import Brush, Paints
 from layered.world.noise import uniform
 from layered.world.objects import STROKES, island
 from layered.world.scene import Colour, Scene
-from layered.world.spec import ASPECTS, SKY_KINDS, WATER, WATER_KINDS, ObjectSpec
+from layered.world.spec import ASPECTS, SKY_KINDS, WATER, WATER_KINDS, ObjectSpec, tallest_of
 
 PALETTE: dict[str, Colour] = {
     "red": (0.86, 0.10, 0.11),
@@ -32,12 +32,12 @@ _ROOFS: dict[str, Colour] = {"white": (0.70, 0.24, 0.18), "black": (0.42, 0.42, 
 def objects(scene: Scene, image: Tensor, in_sky: bool, waves: Tensor | None = None, first: int = 0) -> Tensor:
     """Draws the objects that float in the sky, or those that stand below the horizon, far ones first; changes image and returns it."""
     for turn in (0, 1):
-        groups: dict[tuple[str, str], list[tuple[int, ObjectSpec]]] = defaultdict(list)
+        groups: dict[tuple[str, str, bool], list[tuple[int, ObjectSpec]]] = defaultdict(list)
         for number, spec in enumerate(scene.specs):
             chosen = sorted((o for o in spec.objects if (o.kind in SKY_KINDS) == in_sky), key=lambda o: o.y)
             if turn < len(chosen):
-                groups[chosen[turn].kind, chosen[turn].size].append((number, chosen[turn]))
-        for (kind, _), members in groups.items():
+                groups[chosen[turn].kind, chosen[turn].size, spec.ground in WATER].append((number, chosen[turn]))
+        for (kind, _, _), members in groups.items():
             _draw(scene, image, kind, members, waves, first)
     return image
 
@@ -45,7 +45,7 @@ def objects(scene: Scene, image: Tensor, in_sky: bool, waves: Tensor | None = No
 def _paints(part: Scene, members: list[tuple[int, ObjectSpec]]) -> Paints:
     """Light tints the colours only so far, and never darkens them below a floor, so that their names stay true."""
     light = part.ambient + 0.55 * part.key
-    tint = part.floor * (0.62 + 0.38 * light / light.amax(dim=1, keepdim=True))
+    tint = part.floor * (0.70 + 0.30 * light / light.amax(dim=1, keepdim=True))
 
     def tinted(colour: Colour) -> Tensor:
         return torch.tensor(colour, device=part.device)[None, :, None, None] * tint
@@ -76,13 +76,16 @@ def _paints(part: Scene, members: list[tuple[int, ObjectSpec]]) -> Paints:
     )
 
 
-def _draw(scene: Scene, image: Tensor, kind: str, members: list[tuple[int, ObjectSpec]], waves: Tensor | None, first: int) -> None:
+def _draw(
+    scene: Scene, image: Tensor, kind: str, members: list[tuple[int, ObjectSpec]], waves: Tensor | None, first: int
+) -> None:
     part = scene.part([number for number, _ in members])
     paints = _paints(part, members)
-    tallest, px, size = max(o.height for _, o in members), scene.px, scene.size
-    floats = [scene.specs[number].ground in WATER and kind not in SKY_KINDS for number, _ in members]
-    margin = 0.10 if kind in SKY_KINDS + WATER_KINDS else 0.18 if any(floats) else 0.28
-    half = max(ASPECTS[kind] / 2 + margin, 0.52 if any(floats) else 0.0)
+    # Tiles are as large as the largest of their kind, so that a picture does not depend on its neighbours in the batch.
+    tallest, px, size = tallest_of(kind, members[0][1].size), scene.px, scene.size
+    floats = scene.specs[members[0][0]].ground in WATER and kind not in SKY_KINDS
+    margin = 0.10 if kind in SKY_KINDS + WATER_KINDS else 0.18 if floats else 0.28
+    half = max(ASPECTS[kind] / 2 + margin, 0.52 if floats else 0.0)
     columns, rows = math.ceil(2 * half * tallest / px) + 2, math.ceil(1.20 * tallest / px) + 2
     left = [math.floor(o.x / px - columns / 2) for _, o in members]
     top = [math.floor((o.y - 1.05 * tallest) / px) for _, o in members]
@@ -101,7 +104,7 @@ def _draw(scene: Scene, image: Tensor, kind: str, members: list[tuple[int, Objec
         _shade_ground(brush, paints, kind)
     _stand(brush, paints, kind)
     tile = torch.cat([brush.rgb, brush.alpha], dim=1)
-    if any(floats) and waves is not None:
+    if floats and waves is not None:
         # The mirror image hangs below the foot, swayed by the waves there.
         tops = [math.floor(o.y / px) - 1 for _, o in members]
         mirrored_x, depth = coordinates(tops)
@@ -121,8 +124,8 @@ def _draw(scene: Scene, image: Tensor, kind: str, members: list[tuple[int, Objec
         fade = (0.80 - 0.25 * far - sea * (0.22 + 0.15 * far))[:, None]
         image_tile = F.grid_sample(tile, grid, mode="bilinear", padding_mode="zeros", align_corners=False) * fade
         image_tile[:, :3] *= 0.86
-        _compose(image, members, image_tile, left, tops, floats)
-    _compose(image, members, tile, left, top, [True] * len(members))
+        _compose(image, members, image_tile, left, tops)
+    _compose(image, members, tile, left, top)
 
 
 def _stand(brush: Brush, paints: Paints, kind: str) -> None:
@@ -142,9 +145,9 @@ def _stand(brush: Brush, paints: Paints, kind: str) -> None:
 def _shade_ground(brush: Brush, paints: Paints, kind: str) -> None:
     """A soft shadow on dry ground, thrown away from the light."""
     half = ASPECTS[kind] / 2
-    cx = -paints.side * 0.16
+    cx = -paints.side * 0.10
     d = ((brush.x - cx) / (half * 1.15 + 0.1)) ** 2 + ((brush.y + 0.005) / 0.055) ** 2
-    amount = torch.exp(-1.3 * d) * 0.55 * (1.0 - paints.afloat)
+    amount = (torch.exp(-2.2 * d) - 0.12).clamp(min=0.0) * 0.62 * (1.0 - paints.afloat)
     brush.fill(amount, torch.zeros_like(paints.main))
 
 
@@ -159,11 +162,11 @@ def _window(left: int, top: int, columns: int, rows: int, width: int, height: in
     return (slice(y0, y1), slice(x0, x1)), (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
 
 
-def _compose(image: Tensor, members: list[tuple[int, ObjectSpec]], tile: Tensor, left: list[int], top: list[int], wanted: list[bool]) -> None:
+def _compose(image: Tensor, members: list[tuple[int, ObjectSpec]], tile: Tensor, left: list[int], top: list[int]) -> None:
     """Lays tiles (B, 4, rows, columns; colour times alpha, and alpha) over the pictures at their pixel positions."""
     rgb, keep = tile[:, :3], 1.0 - tile[:, 3:]
     for i, (number, _) in enumerate(members):
         target, source = _window(left[i], top[i], tile.shape[-1], tile.shape[-2], image.shape[-1], image.shape[-2])
-        if target is not None and wanted[i]:
+        if target is not None:
             spot = image[number, :, target[0], target[1]]
             spot.mul_(keep[i, :, source[0], source[1]]).add_(rgb[i, :, source[0], source[1]])

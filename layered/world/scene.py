@@ -35,13 +35,13 @@ HOURS = {
     "noon": Hour((0.13, 0.40, 0.84), (0.38, 0.66, 0.95), (0.80, 0.92, 0.98), (1.00, 0.97, 0.90), (0.52, 0.60, 0.72),
                  (1.00, 0.98, 0.86), (1.00, 1.00, 1.00), (0.70, 0.77, 0.87), 0.0, 1.00),
     "afternoon": Hour((0.26, 0.56, 0.76), (0.62, 0.78, 0.78), (0.99, 0.91, 0.66), (1.00, 0.88, 0.58), (0.54, 0.54, 0.52),
-                      (1.00, 0.90, 0.55), (1.00, 0.95, 0.80), (0.72, 0.68, 0.66), 0.0, 0.98),
+                      (1.00, 0.86, 0.46), (1.00, 0.95, 0.80), (0.72, 0.68, 0.66), 0.0, 0.98),
     "sunset": Hour((0.24, 0.20, 0.44), (0.80, 0.36, 0.38), (1.00, 0.64, 0.24), (1.00, 0.56, 0.26), (0.48, 0.36, 0.46),
                    (1.00, 0.58, 0.18), (1.00, 0.56, 0.36), (0.42, 0.25, 0.40), 0.0, 0.86),
     "dusk": Hour((0.09, 0.11, 0.31), (0.30, 0.25, 0.52), (0.80, 0.46, 0.54), (0.46, 0.36, 0.54), (0.34, 0.31, 0.50),
-                 (0.95, 0.50, 0.50), (0.62, 0.40, 0.56), (0.24, 0.20, 0.38), 0.35, 0.66),
-    "night": Hour((0.015, 0.025, 0.09), (0.04, 0.08, 0.21), (0.12, 0.19, 0.36), (0.34, 0.42, 0.62), (0.13, 0.17, 0.30),
-                  (0.55, 0.66, 0.95), (0.26, 0.32, 0.46), (0.07, 0.09, 0.18), 1.0, 0.52),
+                 (0.95, 0.50, 0.50), (0.62, 0.40, 0.56), (0.24, 0.20, 0.38), 0.35, 0.77),
+    "night": Hour((0.015, 0.025, 0.09), (0.04, 0.08, 0.21), (0.12, 0.19, 0.36), (0.42, 0.50, 0.72), (0.17, 0.21, 0.36),
+                  (0.55, 0.66, 0.95), (0.26, 0.32, 0.46), (0.07, 0.09, 0.18), 1.0, 0.70),
 }  # fmt: skip
 
 # weather -> (greying of the sky, brightness of the sky, strength of the key light, haze, clouds)
@@ -78,7 +78,10 @@ class Scene:
         self.sun_x, self.sun_y = self.number(lambda s: s.body_x), self.number(lambda s: s.body_y)
         self.light_x = (self.sun_x - 0.5) * 2.0
         self.relief = self.number(lambda s: s.relief)
-        weather = {name: self.number(lambda s, i=i: _WEATHER[s.weather][i]) for i, name in enumerate(("grey", "level", "sharp", "haze", "clouds"))}
+        weather = {
+            name: self.number(lambda s, i=i: _WEATHER[s.weather][i])
+            for i, name in enumerate(("grey", "level", "sharp", "haze", "clouds"))
+        }
         self.sharp, self.haze, self.clouds = weather["sharp"], weather["haze"], weather["clouds"]
         self.stars = self.number(lambda s: HOURS[s.time].stars)
         self.floor = self.number(lambda s: HOURS[s.time].floor)[:, None]

@@ -41,9 +41,11 @@ def _glow(scene: Scene, image: Tensor, rows: int) -> Tensor:
     dx, dy = scene.x[None, None, :] - scene.sun_x, scene.y[:rows][None, :, None] - scene.sun_y
     near = torch.exp(-(dx * dx).expand(-1, rows, -1) / 0.05 - dy * dy / 0.03)
     wide = torch.exp(-(dx * dx) / 0.28 - dy * dy / 0.05)
-    sun = scene.number(lambda s: {"sun": 1.0, None: 0.25 if s.time not in ("night",) else 0.0}.get(s.body, 0.45)) * (0.35 + 0.65 * scene.sharp)
+    sun = scene.number(lambda s: {"sun": 1.0, None: 0.25 if s.time not in ("night",) else 0.0}.get(s.body, 0.45)) * (
+        0.35 + 0.65 * scene.sharp
+    )
     warm = scene.number(lambda s: {"sunset": 0.75, "dawn": 0.6, "afternoon": 0.5, "dusk": 0.15, "noon": 0.25}.get(s.time, 0.18))
-    amount = (sun * (0.42 * near + warm * wide)).clamp(max=0.85)[:, None]
+    amount = (sun * (0.34 * near + warm * wide)).clamp(max=0.80)[:, None]
     return torch.lerp(image, scene.glow.expand_as(image), amount)
 
 
@@ -75,7 +77,9 @@ def _stars(scene: Scene, image: Tensor, rows: int) -> Tensor:
     dust = fbm(seeds, 6, part.x, part.y[:rows], 5.0, 5.0, part.px, 5, 0.6)
     way = (band * (0.55 + 0.3 * dust)).clamp(min=0.0) * 0.16 * part.stars
     fade = smooth(y, part.horizon, part.horizon * 0.6)
-    light = (spots * fade)[:, None] * constant((1.0, 0.97, 0.92), image) + (way * fade)[:, None] * constant((0.75, 0.8, 1.0), image)
+    light = (spots * fade)[:, None] * constant((1.0, 0.97, 0.92), image) + (way * fade)[:, None] * constant(
+        (0.75, 0.8, 1.0), image
+    )
     return image.index_add(0, torch.tensor(some, device=image.device), light)
 
 
@@ -85,7 +89,11 @@ def _body(scene: Scene, image: Tensor, rows: int) -> Tensor:
     dx, dy = x - scene.sun_x, y - scene.sun_y
     moon = scene.number(lambda s: s.body != "sun")
     crescent = scene.number(lambda s: s.body == "crescent moon")
-    radius = SUN_RADIUS + (MOON_RADIUS - SUN_RADIUS) * moon + 0.012 * scene.number(lambda s: s.body == "sun" and s.time in ("sunset", "dawn"))
+    radius = (
+        SUN_RADIUS
+        + (MOON_RADIUS - SUN_RADIUS) * moon
+        + 0.012 * scene.number(lambda s: s.body == "sun" and s.time in ("sunset", "dawn"))
+    )
     r = torch.sqrt(dx * dx + dy * dy)
     disc = ((radius - r) / scene.px + 0.5).clamp(0.0, 1.0)
     side = torch.sign(0.5 - scene.sun_x) * 0.55 * radius
@@ -94,7 +102,7 @@ def _body(scene: Scene, image: Tensor, rows: int) -> Tensor:
     halo = torch.exp(-((r / radius - 1.0).clamp(min=0.0)) * 1.1) * (0.42 - 0.10 * moon)
     image = torch.lerp(image, torch.lerp(scene.glow, constant((0.95, 0.96, 1.0), image), 0.5).expand_as(image), halo[:, None])
     seas = fbm(scene.seeds, 11, scene.x, scene.y[:rows], 45.0, 45.0, scene.px, 3)
-    sun_colour = torch.lerp(scene.glow, constant((1.0, 0.98, 0.86), image), 0.62)
+    sun_colour = torch.lerp(scene.glow, constant((1.25, 1.18, 0.98), image), 0.80)
     colour = torch.lerp(sun_colour, constant((0.98, 0.97, 0.92), image), moon[:, None])
     colour = colour * (1.0 - 0.10 * (moon * seas.clamp(0.0, 1.0))[:, None])
     dim = 1.0 - 0.25 * scene.number(lambda s: s.weather == "fog")
@@ -151,7 +159,11 @@ def _aurora(scene: Scene, image: Tensor, rows: int) -> Tensor:
         length = 0.17 + 0.035 * rays
         above = (foot - y) / length.clamp(min=0.06)
         curtain = smooth(above, -0.10, 0.10) * torch.exp(-above.clamp(min=0.0) * 1.7)
-        curtain = curtain * (0.55 + 0.22 * rays).clamp(0.1, 1.4) * (0.75 + 0.25 * torch.sin(2 * math.pi * (x[None, None] * 1.3 + number * 0.4)))
+        curtain = (
+            curtain
+            * (0.55 + 0.22 * rays).clamp(0.1, 1.4)
+            * (0.75 + 0.25 * torch.sin(2 * math.pi * (x[None, None] * 1.3 + number * 0.4)))
+        )
         level, high = level + curtain, high + curtain * above.clamp(0.0, 2.0)
     green = level[:, None] * constant((0.12, 0.85, 0.48), image)
     violet = high[:, None] * constant((0.42, 0.02, 0.40), image)

@@ -35,7 +35,7 @@ ASPECTS = {
     "pagoda": 0.75,
 }
 _HEIGHTS = {"large": 0.40, "small": 0.205}
-_KIND_SCALE = {"airship": 0.62, "cabin": 0.80, "tent": 0.78}
+_KIND_SCALE = {"airship": 0.54, "cabin": 0.80, "tent": 0.78}
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,11 @@ def place_x(place: str, half_width: float, rng: random.Random) -> float:
     return min(max(x, margin), 1.0 - margin)
 
 
+def tallest_of(kind: str, size: str) -> float:
+    """The greatest height of an object of a kind and size, in picture heights."""
+    return _HEIGHTS[size] * _KIND_SCALE.get(kind, 1.0) * 1.07
+
+
 def draw_object(kind: str, colour: str, place: str, size: str, horizon: float, rng: random.Random) -> ObjectSpec:
     """Puts an object of the given words on a plausible spot: in the sky, or on the ground below the horizon."""
     height = _HEIGHTS[size] * _KIND_SCALE.get(kind, 1.0) * rng.uniform(0.93, 1.07)
@@ -123,7 +128,9 @@ def draw_object(kind: str, colour: str, place: str, size: str, horizon: float, r
 def draw_spec(index: int, rng: random.Random) -> VistaSpec:
     """Draws one description: attributes first, then positions that suit them."""
     time = rng.choice(TIMES)
-    allowed = [w for w in WEATHERS if not (w == "aurora" and time != "night") and not (w == "rainbow" and time in ("night", "dusk"))]
+    allowed = [
+        w for w in WEATHERS if not (w == "aurora" and time != "night") and not (w == "rainbow" and time in ("night", "dusk"))
+    ]
     chances = {"clear": 0.36, "cloudy": 0.20, "fog": 0.12, "rain": 0.09, "snow": 0.09, "rainbow": 0.08, "aurora": 0.22}
     weather = rng.choices(allowed, [chances[w] for w in allowed])[0]
     terrain = rng.choices(TERRAINS, [1, 1, 1, 1, 1, 1, 0.55])[0]
@@ -145,9 +152,16 @@ def draw_spec(index: int, rng: random.Random) -> VistaSpec:
             body = rng.choice(BODIES[1:])
     elif shown < 0.62 and weather not in ("rain", "snow", "rainbow"):
         body = "sun"
-    place = places[2] if rng.random() < 0.8 else rng.choice(PLACES)
+    place = places[2] if rng.random() < 0.8 or any(o.kind in SKY_KINDS for o in objects) else rng.choice(PLACES)
     body_x = place_x(place if body else rng.choice(("left", "right")), 0.05, rng)
-    low = {"dawn": (0.20, 0.30), "noon": (0.42, 0.50), "afternoon": (0.33, 0.42), "sunset": (0.12, 0.26), "dusk": (0.3, 0.45), "night": (0.36, 0.5)}
+    low = {
+        "dawn": (0.20, 0.30),
+        "noon": (0.42, 0.50),
+        "afternoon": (0.33, 0.42),
+        "sunset": (0.12, 0.26),
+        "dusk": (0.3, 0.45),
+        "night": (0.36, 0.5),
+    }
     body_y = horizon - rng.uniform(*low[time])
     if terrain in ("snowy mountains", "rocky mountains", "red canyon") and body == "sun" and time in ("dawn", "sunset"):
         body_y -= 0.08

@@ -64,27 +64,29 @@ def _ridged(scene: Scene, salt: int, z: Tensor, fx: float, fy: float, octaves: i
 
 def _mountains(scene: Scene, z: Tensor, snowy: bool):
     z3 = z[None, :, None]
-    crest = _ridged(scene, 80, z, 2.6, 2.6, 7, 0.42)
-    swell = noise2(scene.seeds, 79, scene.x, z, 2.0, 1.5, scene.px, 1 / DEPTHS)
+    crest = _ridged(scene, 80, z, 2.4, 1.5, 7, 0.42)
+    swell = noise2(scene.seeds, 79, scene.x, z, 1.7, 1.0, scene.px, 1 / DEPTHS)
     rise = smooth(z3, 0.0, 0.85)
-    height = scene.relief * (rise * (0.055 + 0.135 * crest + 0.035 * swell) + 0.008)
+    height = scene.relief * (rise * (0.045 + 0.235 * (crest / 1.45).clamp(min=0.0) ** 1.6 + 0.032 * swell) + 0.008)
     rock = fbm(scene.seeds, 90, scene.x, z, 22.0, 9.0, scene.px, 4, 0.6, 1 / DEPTHS)
     steep = slope(height, scene.px).abs()
-    face = facing(scene, height, 1.1)
-    light = (0.12 + 0.88 * face) * (0.35 + 0.65 * shadow(scene, height, 1.0, 0.05))
+    face = facing(scene, height, 1.5)
+    light = (0.04 + 0.80 * face) * (0.30 + 0.70 * shadow(scene, height, 1.0, 0.05))
     if snowy:
-        stone = torch.lerp(constant((0.32, 0.34, 0.40), rock), constant((0.48, 0.46, 0.46), rock), (0.5 + 0.3 * rock).clamp(0, 1)[:, None])
+        stone = torch.lerp(
+            constant((0.32, 0.34, 0.40), rock), constant((0.48, 0.46, 0.46), rock), (0.5 + 0.3 * rock).clamp(0, 1)[:, None]
+        )
         line = height / scene.relief + 0.022 * rock - 0.035 * (steep - 0.9).clamp(min=0.0)
         white = smooth(line, 0.085, 0.115)[:, None]
         pines = smooth(0.06 + 0.012 * rock - height, 0.0, 0.02)[:, None]
         stone = torch.lerp(stone, constant((0.16, 0.25, 0.22), rock), pines * 0.8)
-        albedo = torch.lerp(stone, constant((0.93, 0.95, 1.0), rock), white)
-        return height, 0.0 * height, albedo, light * (1.0 + 0.1 * white[:, 0]), 0.07 * (1.0 - 0.5 * 0)
+        albedo = torch.lerp(stone, constant((0.84, 0.87, 0.93), rock), white)
+        return height, 0.0 * height, albedo, light * (1.0 + 0.1 * white[:, 0]), 0.035
     warm = constant((0.50, 0.43, 0.37), rock)
     albedo = torch.lerp(warm * 0.72, warm * 1.12, (0.5 + 0.35 * rock).clamp(0, 1)[:, None])
     grass = smooth(0.075 + 0.02 * rock - height, 0.0, 0.03)[:, None] * 0.75
     albedo = torch.lerp(albedo, constant((0.33, 0.37, 0.20), rock), grass)
-    return height, 0.0 * height, albedo, light, 0.12
+    return height, 0.0 * height, albedo, light, 0.055
 
 
 def _snowy(scene: Scene, z: Tensor):
@@ -105,7 +107,9 @@ def _hills(scene: Scene, z: Tensor):
     bush, draw = spikes(scene, 107, frequency, 0.4)
     wooded = smooth(woods, 0.7, 1.1)
     crest = 0.011 * (1.2 - z3) * bush * wooded
-    green = torch.lerp(constant((0.34, 0.56, 0.18), swell), constant((0.58, 0.68, 0.26), swell), smooth(field, -0.8, 0.8)[:, None])
+    green = torch.lerp(
+        constant((0.34, 0.56, 0.18), swell), constant((0.58, 0.68, 0.26), swell), smooth(field, -0.8, 0.8)[:, None]
+    )
     green = torch.lerp(green, constant((0.13, 0.30, 0.12), swell) * (0.75 + 0.5 * draw)[:, None], (0.9 * wooded)[:, None])
     light = 0.25 + 0.75 * facing(scene, height, 2.6)
     return height, crest, green, light, 0.05
@@ -113,7 +117,7 @@ def _hills(scene: Scene, z: Tensor):
 
 def _canyon(scene: Scene, z: Tensor):
     z3 = z[None, :, None]
-    n = fbm(scene.seeds, 110, scene.x, z, 2.7, 3.2, scene.px, 5, 0.40, 1 / DEPTHS) + 0.35
+    n = fbm(scene.seeds, 110, scene.x, z, 2.6, 1.5, scene.px, 5, 0.36, 1 / DEPTHS) + 0.18
     tall = smooth(z3, 0.05, 0.5)
     height = 0.012 * (n + 1.0).clamp(min=0.0)
     for level, step in ((0.15, 0.060), (0.62, 0.062), (1.15, 0.060)):
@@ -124,7 +128,7 @@ def _canyon(scene: Scene, z: Tensor):
     tone = (0.5 + 0.3 * rough).clamp(0.0, 1.0)[:, None]
     albedo = torch.lerp(constant((0.66, 0.27, 0.15), n), constant((0.86, 0.45, 0.25), n), tone)
     light = (0.15 + 0.85 * facing(scene, height, 0.8)) * (0.4 + 0.6 * shadow(scene, height, 0.8, 0.03))
-    return height, 0.0 * height, albedo, light, 0.09
+    return height, 0.0 * height, albedo, light, 0.055
 
 
 def _dunes(scene: Scene, z: Tensor):
@@ -134,7 +138,9 @@ def _dunes(scene: Scene, z: Tensor):
     ridge = (1.0 - (lean + 0.25 * small).abs()).clamp(min=-0.6)
     height = scene.relief * (0.055 * z3 + 0.075 * smooth(z3, 0.0, 0.6) * (ridge + 0.45)).clamp(min=0.0)
     ripple = fbm(scene.seeds, 122, scene.x, z, 14.0, 30.0, scene.px, 2, 0.5, 1 / DEPTHS)
-    albedo = torch.lerp(constant((0.84, 0.63, 0.36), lean), constant((0.93, 0.76, 0.48), lean), (0.5 + 0.25 * ripple).clamp(0, 1)[:, None])
+    albedo = torch.lerp(
+        constant((0.84, 0.63, 0.36), lean), constant((0.93, 0.76, 0.48), lean), (0.5 + 0.25 * ripple).clamp(0, 1)[:, None]
+    )
     light = 0.08 + 0.92 * facing(scene, height, 3.0)
     return height, 0.0 * height, albedo, light, 0.035
 
@@ -146,7 +152,11 @@ def _forest(scene: Scene, z: Tensor):
     shape, draw = spikes(scene, 133, 22.0 + 46.0 * z, 1.15)
     teeth = 0.10 * torch.sin(shape * 34.0) * (1.0 - shape) * max(0.0, 1.0 - 90.0 * scene.px)
     crest = scene.relief * (0.088 - 0.048 * z3) * (shape + teeth)
-    green = torch.lerp(constant((0.07, 0.22, 0.15), swell), constant((0.18, 0.36, 0.20), swell), (0.75 * draw + 0.35 * shape - 0.1).clamp(0, 1)[:, None])
+    green = torch.lerp(
+        constant((0.07, 0.22, 0.15), swell),
+        constant((0.18, 0.36, 0.20), swell),
+        (0.75 * draw + 0.35 * shape - 0.1).clamp(0, 1)[:, None],
+    )
     light = 0.15 + 0.55 * shape + 0.30 * facing(scene, height, 2.0)
     return height, crest, green, light, 0.10
 

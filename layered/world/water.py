@@ -25,7 +25,9 @@ def ripples(scene: Scene, first: int) -> Tensor:
         size = torch.log(fx * scale / 4.5)
         weight = torch.exp(-(size * size) / 1.3)
         fade = (1.6 - fx * scene.px * 1.2) * torch.exp(-((footprint * fy * 0.7) ** 2))
-        total = total + (weight * fade.clamp(0.0, 1.0))[:, :, None] * noise2(scene.seeds, 300 + octave, scene.x, distance, fx, fy, scene.px, footprint)
+        total = total + (weight * fade.clamp(0.0, 1.0))[:, :, None] * noise2(
+            scene.seeds, 300 + octave, scene.x, distance, fx, fy, scene.px, footprint
+        )
     return total * 0.75
 
 
@@ -49,7 +51,7 @@ def water(scene: Scene, image: Tensor, first: int) -> tuple[Tensor, Tensor]:
     result = result + (0.10 * crest)[:, None] * (scene.ambient + scene.key)
     dx = scene.x[None, None, :] - scene.sun_x
     path = torch.exp(-((dx / (0.045 + 0.10 * near)) ** 2))
-    bright = scene.number(lambda s: (1.0 if s.body == "sun" else 0.7 if s.body else 0.0)) * (0.35 + 0.65 * scene.sharp)
+    bright = scene.number(lambda s: 1.0 if s.body == "sun" else 0.7 if s.body else 0.0) * (0.35 + 0.65 * scene.sharp)
     spark = smooth(waves, 0.35, 1.5) * path * bright * (1.0 - 0.45 * near)
     shine = torch.lerp(scene.glow, constant((1.0, 0.98, 0.9), image), 0.35)
     result = torch.lerp(result, shine.expand_as(result), (0.85 * spark).clamp(max=0.9)[:, None])

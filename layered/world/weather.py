@@ -71,7 +71,10 @@ def _snowfall(scene: Scene, image: Tensor) -> Tensor:
         sigma = torch.sqrt((0.6 * own) ** 2 + (0.30 * scene.px) ** 2)
         level = strength * (0.6 * own / sigma)
         across = torch.exp(-(((scene.x[None, None] - draw[:, 0, :, None]) / sigma[..., None]) ** 2) / 2) * level[..., None]
-        down = torch.exp(-(((scene.y[None, None] - draw[:, 1, :, None]) / sigma[..., None]) ** 2) / 2) * (0.6 * own / sigma)[..., None]
+        down = (
+            torch.exp(-(((scene.y[None, None] - draw[:, 1, :, None]) / sigma[..., None]) ** 2) / 2)
+            * (0.6 * own / sigma)[..., None]
+        )
         keep = keep * (1.0 - (down.transpose(1, 2) @ across)).clamp(min=0.0)
     white = (0.55 + 0.45 * scene.floor) * torch.tensor((0.97, 0.98, 1.0), device=image.device)[None, :, None, None]
     return torch.lerp(white.expand_as(image), image, keep[:, None].clamp(0.0, 1.0))
