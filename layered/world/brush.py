@@ -29,7 +29,7 @@ class Paints:
 
 
 class Brush:
-    """A batch of small canvases. x (B, 1, T) and y (B, T, 1) or both (B, T, T): coordinates in object heights, y up from the foot.
+    """A batch of small canvases. x (B, 1, T) and y (B, T, 1) or both (B, T, T): coordinates in object heights, y up.
 
     pixel (B, 1, 1): width of a pixel in the same unit. rgb is premultiplied by alpha.
     """

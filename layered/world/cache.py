@@ -1,4 +1,4 @@
-"""A cache of rendered vistas on disk: pictures.npy, readable as a memory map, and specs.jsonl; a build that stopped is continued."""
+"""A cache of rendered vistas on disk: pictures.npy, a memory map, and specs.jsonl; a build that stopped is continued."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def build_cache(
 ) -> Path:
     """Renders pictures start .. start + count - 1 of world `seed` into `folder`, continuing what is there.
 
-    Writes pictures.npy (count, size, size, 3) uint8, specs.jsonl (one description per line, written after its picture) and world.json.
+    Writes pictures.npy (count, size, size, 3) uint8, specs.jsonl (a description per line, written after its picture), world.json.
     Returns the folder. Raises ValueError if the folder holds a cache with other settings.
     """
     folder = Path(folder)
@@ -78,7 +78,7 @@ def _keep_whole_lines(path: Path) -> int:
 
 
 def load_cache(folder: str | Path) -> tuple[np.ndarray, list[VistaSpec]]:
-    """The pictures as a read-only memory map (N, S, S, 3) uint8 and their N descriptions; a partial build gives the finished part.
+    """The pictures as a read-only memory map (N, S, S, 3) uint8 and their descriptions; of a partial build the finished part.
 
     Raises FileNotFoundError if the folder holds no cache.
     """

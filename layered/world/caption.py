@@ -99,7 +99,8 @@ def _prose(spec: VistaSpec, said: list[ObjectSpec], land, time: bool, weather: b
     things = rng.choice(_JOIN).join(_object(o, rng) for o in said)
     if terrain and ground:
         order = [terrain, ground] if rng.random() < 0.6 else [ground, terrain]
-        place = f"{order[0]} {rng.choice(('and', 'and', 'with', 'by') if order[0] == terrain else ('and', 'with', 'below', 'and'))} {order[1]}"
+        links = ("and", "and", "with", "by") if order[0] == terrain else ("and", "with", "below", "and")
+        place = f"{order[0]} {rng.choice(links)} {order[1]}"
     else:
         place = terrain or ground or ""
     when = rng.choice(TIME_PHRASES[spec.time]) if time else ""

@@ -1,4 +1,4 @@
-"""Noise that does not depend on resolution: random lattices interpolated at coordinates and averaged over the pixel's footprint."""
+"""Noise that does not depend on resolution: random lattices interpolated at coordinates, averaged over the pixel."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def lattice(seeds: Tensor, salt: int, rows: int, columns: int) -> Tensor:
 
 
 def weights(coordinates: Tensor, footprint: Tensor | float, count: int) -> Tensor:
-    """Cubic B-spline weights (..., N, count) of lattice points -1 .. count - 2 at coordinates (..., N), averaged over the footprint."""
+    """Cubic B-spline weights (..., N, count) of lattice points from -1 on at coordinates (..., N), averaged over a footprint."""
     points = torch.arange(count, device=coordinates.device, dtype=torch.float32) - 1.0
     total = torch.zeros((), device=coordinates.device)
     for shift in (-1 / 3, 0.0, 1 / 3):
@@ -76,7 +76,7 @@ def fbm(
     gain: float = 0.5,
     py: float | None = None,
 ) -> Tensor:
-    """Sum of octaves of noise2, amplitudes 1, gain, gain**2, ...; octaves finer than the footprint are left out. Shape (B, M, N)."""
+    """Sum of octaves of noise2, amplitudes 1, gain, gain**2, ...; those finer than the footprint are left out. (B, M, N)."""
     total = noise2(seeds, salt, x, y, fx, fy, px, py)
     amplitude = 1.0
     for octave in range(1, octaves):
@@ -97,7 +97,7 @@ def cells(seeds: Tensor, salt: int, row: Tensor, column: Tensor) -> Tensor:
 
 
 def scattered(seeds: Tensor, salt: int, u: Tensor, v: Tensor, footprint: Tensor | float) -> Tensor:
-    """Value noise in about [-1, 1] at arbitrary coordinates (B, M, N) in lattice cells, fading where the footprint reaches a cell."""
+    """Value noise in about [-1, 1] at arbitrary coordinates (B, M, N) in cells, fading where the footprint reaches a cell."""
     iu, iv = u.floor(), v.floor()
     fu, fv = u - iu, v - iv
     fu, fv = fu * fu * (3.0 - 2.0 * fu), fv * fv * (3.0 - 2.0 * fv)

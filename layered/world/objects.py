@@ -62,7 +62,7 @@ def airship(b: Brush, p: Paints) -> None:
     shade = 0.74 + 0.28 * n + 0.10 * torch.sqrt((1 - n * n).clamp(min=0.0)) + 0.10 * (b.x / rx) * p.side
     ribs = 1.0 - 0.07 * b.wave(n * 0.36, 0.11).clamp(min=0.0) - 0.05 * b.wave(b.x, 0.153).clamp(min=0.0)
     b.fill(cover, p.main.expand_as(b.rgb), shade * ribs)
-    b.fill(cover * b.span(n * ry + 0 * b.x, -0.055, 0.055) * b.span(b.x, -2.0, 2.0), p.light, shade)
+    b.fill(cover * b.span(n * ry, -0.055, 0.055), p.light, shade)
     b.fill(tail.polygon(((-0.98, 0.54), (-0.55, 0.565), (-0.55, 0.60), (-0.98, 0.63))), p.dark, 1.0)
     b.fill(b.polygon(((-0.24, 0.235), (-0.18, 0.08), (0.18, 0.08), (0.24, 0.235))), p.dark, 0.72)
     for k in range(6):
@@ -107,7 +107,7 @@ def lighthouse(b: Brush, p: Paints) -> None:
     for k in range(9):
         b.fill(b.line(-0.118 + 0.0295 * k, 0.78, -0.118 + 0.0295 * k, 0.822, 0.006), p.dark, 0.5)
     b.fill(b.line(-0.12, 0.822, 0.12, 0.822, 0.008), p.dark, 0.5)
-    b.fill(b.box(-0.062, 0.062, 0.782, 0.885), p.glass, 1.05 + 0.0 * b.x)
+    b.fill(b.box(-0.062, 0.062, 0.782, 0.885), p.glass, 1.05)
     for x in (-0.06, -0.02, 0.02, 0.06):
         b.fill(b.line(x, 0.782, x, 0.885, 0.007), p.dark, 0.5)
     b.fill(b.polygon(((-0.085, 0.882), (0.085, 0.882), (0.0, 0.972))), p.main, 0.75 + 2.0 * b.x * p.side)
@@ -210,7 +210,7 @@ def _tower(b: Brush, p: Paints, x: float, half: float, top: float, roof: float) 
     b.fill(b.box(x - 0.014, x + 0.014, top - 0.15, top - 0.085), p.glass)
     b.fill(b.line(x, top + roof - 0.01, x, top + roof + 0.075, 0.008), p.wood, 0.7)
     flutter = 0.006 * torch.sin(n * 60.0)
-    flag = b.span(n + 0 * b.y, 0.0, 0.075) * b.span(b.y + flutter, top + roof + 0.032, top + roof + 0.072)
+    flag = b.span(n, 0.0, 0.075) * b.span(b.y + flutter, top + roof + 0.032, top + roof + 0.072)
     b.fill(flag, p.light, 0.95)
 
 

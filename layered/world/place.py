@@ -30,7 +30,7 @@ _ROOFS: dict[str, Colour] = {"white": (0.70, 0.24, 0.18), "black": (0.42, 0.42, 
 
 
 def objects(scene: Scene, image: Tensor, in_sky: bool, waves: Tensor | None = None, first: int = 0) -> Tensor:
-    """Draws the objects that float in the sky, or those that stand below the horizon, far ones first; changes image and returns it."""
+    """Draws the objects that float in the sky, or those that stand below the horizon, far ones first; changes image."""
     for turn in (0, 1):
         groups: dict[tuple[str, str, bool], list[tuple[int, ObjectSpec]]] = defaultdict(list)
         for number, spec in enumerate(scene.specs):

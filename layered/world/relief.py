@@ -13,8 +13,9 @@ from layered.world.scene import Scene
 def look_up(edges: Tensor, start: Tensor, paint: Tensor, y: Tensor, px: float) -> tuple[Tensor, Tensor]:
     """Shows a surface given by K profiles, near to far.
 
-    edges (B, K, S): the y of each profile (from the top); start (B, 1, 1): the y of the near border; paint (B, C, K, S): colour along the
-    profiles; y (R,) pixel rows. Between neighbouring profiles the surface is continuous; a profile hides what is behind and below it.
+    edges (B, K, S): the y of each profile (from the top); start (B, 1, 1): the y of the near border; paint (B, C, K, S):
+    colour along the profiles; y (R,) pixel rows. Between neighbouring profiles the surface is continuous; a profile hides
+    what is behind and below it.
     Returns the paint at every pixel (B, C, R, S) and the share of the pixel that the surface covers (B, 1, R, S).
     """
     batch, count, width = edges.shape
@@ -49,7 +50,7 @@ def facing(scene: Scene, height: Tensor, strength: float) -> Tensor:
 
 
 def shadow(scene: Scene, height: Tensor, fall: float, soft: float) -> Tensor:
-    """Cast shadows along x of (B, K, S): 0 in shadow, 1 in light. fall: how fast the rays sink per unit of x; soft: width of the edge."""
+    """Cast shadows along x of (B, K, S): 0 in shadow, 1 in light. fall: how fast the rays sink along x; soft: its edge."""
     ramp = scene.x[None, None, :] * fall
     from_left = torch.cummax(height + ramp, dim=2).values - ramp
     from_right = (torch.cummax((height - ramp).flip(2), dim=2).values).flip(2) + ramp

@@ -65,7 +65,8 @@ def _greyed(colour: Colour, amount: float, brightness: float) -> Colour:
 class Scene:
     """Coordinates and light of a batch of B pictures of one size.
 
-    x, y: (S,) pixel centres in [0, 1] from the top left; px: width of a pixel; horizon, sun_x, sun_y, ...: (B, 1, 1); colours: (B, 3, 1, 1).
+    x, y: (S,) pixel centres in [0, 1] from the top left; px: width of a pixel; horizon, sun_x, ...: (B, 1, 1);
+    colours: (B, 3, 1, 1).
     """
 
     def __init__(self, specs: Sequence[VistaSpec], size: int, device: str | torch.device = "cpu") -> None:

@@ -1,4 +1,4 @@
-"""What a vista holds: the tables of its attributes, its description as plain data, and the drawing of descriptions from a seed."""
+"""What a vista holds: the tables of its attributes, its description as plain data, and drawing descriptions from a seed."""
 
 from __future__ import annotations
 

@@ -81,12 +81,12 @@ def _mountains(scene: Scene, z: Tensor, snowy: bool):
         pines = smooth(0.06 + 0.012 * rock - height, 0.0, 0.02)[:, None]
         stone = torch.lerp(stone, constant((0.16, 0.25, 0.22), rock), pines * 0.8)
         albedo = torch.lerp(stone, constant((0.84, 0.87, 0.93), rock), white)
-        return height, 0.0 * height, albedo, light * (1.0 + 0.1 * white[:, 0]), 0.035
+        return height, torch.zeros_like(height), albedo, light * (1.0 + 0.1 * white[:, 0]), 0.035
     warm = constant((0.50, 0.43, 0.37), rock)
     albedo = torch.lerp(warm * 0.72, warm * 1.12, (0.5 + 0.35 * rock).clamp(0, 1)[:, None])
     grass = smooth(0.075 + 0.02 * rock - height, 0.0, 0.03)[:, None] * 0.75
     albedo = torch.lerp(albedo, constant((0.33, 0.37, 0.20), rock), grass)
-    return height, 0.0 * height, albedo, light, 0.055
+    return height, torch.zeros_like(height), albedo, light, 0.055
 
 
 def _snowy(scene: Scene, z: Tensor):
@@ -128,7 +128,7 @@ def _canyon(scene: Scene, z: Tensor):
     tone = (0.5 + 0.3 * rough).clamp(0.0, 1.0)[:, None]
     albedo = torch.lerp(constant((0.66, 0.27, 0.15), n), constant((0.86, 0.45, 0.25), n), tone)
     light = (0.15 + 0.85 * facing(scene, height, 0.8)) * (0.4 + 0.6 * shadow(scene, height, 0.8, 0.03))
-    return height, 0.0 * height, albedo, light, 0.055
+    return height, torch.zeros_like(height), albedo, light, 0.055
 
 
 def _dunes(scene: Scene, z: Tensor):
@@ -142,7 +142,7 @@ def _dunes(scene: Scene, z: Tensor):
         constant((0.84, 0.63, 0.36), lean), constant((0.93, 0.76, 0.48), lean), (0.5 + 0.25 * ripple).clamp(0, 1)[:, None]
     )
     light = 0.08 + 0.92 * facing(scene, height, 3.0)
-    return height, 0.0 * height, albedo, light, 0.035
+    return height, torch.zeros_like(height), albedo, light, 0.035
 
 
 def _forest(scene: Scene, z: Tensor):

@@ -12,7 +12,7 @@ COLOUR_WORDS = {
     "pink": ("pink", "rose", "rosy", "bright pink", "bubblegum pink", "hot pink", "rose pink"),
     "white": ("white", "ivory", "snow white", "pale white", "bright white", "milky white"),
     "black": ("black", "jet black", "ebony", "dark black", "pitch black", "coal black"),
-}  # fmt: skip
+}
 
 KIND_WORDS = {
     "balloon": ("balloon", "hot air balloon", "hot-air balloon", "air balloon"),
@@ -39,13 +39,51 @@ PLACE_WORDS = {
 }
 
 TIME_PHRASES = {
-    "dawn": ("at dawn", "at sunrise", "in the early morning", "at daybreak", "at first light", "in the morning", "as the sun rises"),
+    "dawn": (
+        "at dawn",
+        "at sunrise",
+        "in the early morning",
+        "at daybreak",
+        "at first light",
+        "in the morning",
+        "as the sun rises",
+    ),
     "noon": ("at noon", "at midday", "in broad daylight", "by day", "during the day", "on a bright day", "in the daylight"),
-    "afternoon": ("in the afternoon", "in the late afternoon", "in warm afternoon light", "on a golden afternoon", "in the mellow afternoon sunshine"),
-    "sunset": ("at sunset", "in the evening", "in the setting sun", "as the sun sets", "in the evening glow", "in the sunset light"),
-    "dusk": ("at dusk", "at nightfall", "after sunset", "in the blue hour", "in the late evening", "as darkness falls", "in the dusk"),
-    "night": ("at night", "by night", "at midnight", "in the dark night", "under the stars", "in the dark", "under a starry sky", "during the night"),
-}  # fmt: skip
+    "afternoon": (
+        "in the afternoon",
+        "in the late afternoon",
+        "in warm afternoon light",
+        "on a golden afternoon",
+        "in the mellow afternoon sunshine",
+    ),
+    "sunset": (
+        "at sunset",
+        "in the evening",
+        "in the setting sun",
+        "as the sun sets",
+        "in the evening glow",
+        "in the sunset light",
+    ),
+    "dusk": (
+        "at dusk",
+        "at nightfall",
+        "after sunset",
+        "in the blue hour",
+        "in the late evening",
+        "as darkness falls",
+        "in the dusk",
+    ),
+    "night": (
+        "at night",
+        "by night",
+        "at midnight",
+        "in the dark night",
+        "under the stars",
+        "in the dark",
+        "under a starry sky",
+        "during the night",
+    ),
+}
 
 TIME_TAGS = {
     "dawn": ("dawn", "sunrise", "daybreak", "early morning", "morning", "first light"),
@@ -58,13 +96,36 @@ TIME_TAGS = {
 
 WEATHER_PHRASES = {
     "clear": ("under a clear sky", "in clear weather", "with a clear sky", "in fine weather"),
-    "cloudy": ("under a cloudy sky", "cloudy", "with many clouds", "under heavy clouds", "in cloudy weather", "under an overcast sky", "overcast"),
+    "cloudy": (
+        "under a cloudy sky",
+        "cloudy",
+        "with many clouds",
+        "under heavy clouds",
+        "in cloudy weather",
+        "under an overcast sky",
+        "overcast",
+    ),
     "fog": ("in the fog", "foggy", "in thick fog", "in the mist", "misty", "shrouded in mist", "in foggy weather"),
     "rain": ("in the rain", "rainy", "in pouring rain", "on a rainy day", "in heavy rain", "in a rain shower", "rain falling"),
-    "snow": ("in falling snow", "snowing", "while it snows", "snow falling", "in a snowfall", "with snowflakes in the air", "in snowy weather"),
+    "snow": (
+        "in falling snow",
+        "snowing",
+        "while it snows",
+        "snow falling",
+        "in a snowfall",
+        "with snowflakes in the air",
+        "in snowy weather",
+    ),
     "rainbow": ("with a rainbow", "under a rainbow", "a rainbow in the sky", "a colourful rainbow", "with a bright rainbow"),
-    "aurora": ("under the aurora", "with northern lights", "under the northern lights", "with an aurora", "the aurora in the sky", "under green polar lights"),
-}  # fmt: skip
+    "aurora": (
+        "under the aurora",
+        "with northern lights",
+        "under the northern lights",
+        "with an aurora",
+        "the aurora in the sky",
+        "under green polar lights",
+    ),
+}
 
 WEATHER_TAGS = {
     "clear": ("clear sky", "clear weather", "clear", "fine weather"),
@@ -77,24 +138,56 @@ WEATHER_TAGS = {
 }
 
 TERRAIN_WORDS = {
-    "snowy mountains": ("snowy mountains", "snow-covered mountains", "white mountains", "snowy peaks", "the snowy alps", "mountains with snow", "icy mountains"),
-    "rocky mountains": ("rocky mountains", "bare mountains", "stone mountains", "rugged mountains", "rocky peaks", "grey mountains", "mountains of bare rock"),
+    "snowy mountains": (
+        "snowy mountains",
+        "snow-covered mountains",
+        "white mountains",
+        "snowy peaks",
+        "the snowy alps",
+        "mountains with snow",
+        "icy mountains",
+    ),
+    "rocky mountains": (
+        "rocky mountains",
+        "bare mountains",
+        "stone mountains",
+        "rugged mountains",
+        "rocky peaks",
+        "grey mountains",
+        "mountains of bare rock",
+    ),
     "green hills": ("green hills", "rolling hills", "grassy hills", "soft green hills", "hills", "hillsides"),
     "red canyon": ("a red canyon", "red cliffs", "red rock mesas", "canyon walls", "a canyon", "red sandstone rocks"),
     "sand dunes": ("sand dunes", "dunes", "golden dunes", "high dunes", "dunes of sand", "sandy hills"),
-    "pine forest": ("a pine forest", "a forest", "dark pines", "a fir forest", "pine trees", "evergreen forest", "a dense forest"),
+    "pine forest": (
+        "a pine forest",
+        "a forest",
+        "dark pines",
+        "a fir forest",
+        "pine trees",
+        "evergreen forest",
+        "a dense forest",
+    ),
     "none": ("a flat horizon", "an open horizon", "a wide horizon"),
-}  # fmt: skip
+}
 
 GROUND_WORDS = {
     "lake": ("a lake", "a calm lake", "still water", "a mountain lake", "the lake", "a quiet lake", "a lake with reflections"),
     "sea": ("the sea", "the open sea", "a blue sea", "the waves", "a wavy sea", "sea waves", "the seaside water"),
-    "meadow": ("a meadow", "a flower meadow", "a field of flowers", "a green meadow", "grass with flowers", "wildflowers", "a grassland"),
+    "meadow": (
+        "a meadow",
+        "a flower meadow",
+        "a field of flowers",
+        "a green meadow",
+        "grass with flowers",
+        "wildflowers",
+        "a grassland",
+    ),
     "lavender field": ("a lavender field", "rows of lavender", "lavender", "lavender fields", "purple lavender rows"),
     "snow field": ("a snow field", "a snowy field", "deep snow", "a field of snow", "snow on the ground", "a snow-covered plain"),
     "desert": ("a desert", "desert sand", "the desert", "sand", "a sandy desert", "a sandy plain"),
     "wheat field": ("a wheat field", "golden wheat", "a cornfield", "fields of wheat", "ripe wheat", "a field of grain"),
-}  # fmt: skip
+}
 
 BODY_WORDS = {
     "sun": ("the sun", "sun", "a shining sun", "a bright sun", "sunshine with the sun"),
@@ -106,13 +199,62 @@ OPENINGS = ("a picture of", "a painting of", "a view of", "a landscape with", "a
 
 # Words that no caption contains, with what a reader would take them for: the test of what the text encoder carries over.
 HELD_OUT: dict[str, str] = {
-    "crimson": "red", "vermilion": "red", "burgundy": "red", "apricot": "orange", "rust": "orange", "lemon": "yellow", "mustard": "yellow",
-    "saffron": "yellow", "jade": "green", "lime": "green", "olive": "green", "azure": "blue", "cobalt": "blue", "violet": "purple",
-    "mauve": "purple", "fuchsia": "pink", "salmon": "pink", "pearl": "white", "charcoal": "black", "obsidian": "black",
-    "twilight": "dusk", "gloaming": "dusk", "sundown": "sunset", "sunup": "dawn", "daytime": "noon", "moonlight": "night", "starlight": "night",
-    "cottage": "cabin", "shack": "cabin", "farmhouse": "cabin", "fortress": "castle", "citadel": "castle", "yacht": "sailboat",
-    "schooner": "sailboat", "catamaran": "sailboat", "zeppelin": "airship", "oak": "tree", "maple": "tree", "teepee": "tent", "shrine": "pagoda",
-    "summits": "snowy mountains", "crags": "rocky mountains", "knolls": "green hills", "gorge": "red canyon", "woodland": "pine forest",
-    "ocean": "sea", "pond": "lake", "prairie": "meadow", "tundra": "snow field", "sahara": "desert", "barley": "wheat field",
-    "haze": "fog", "drizzle": "rain", "downpour": "rain", "blizzard": "snow", "huge": "large", "enormous": "large", "miniature": "small",
-}  # fmt: skip
+    "crimson": "red",
+    "vermilion": "red",
+    "burgundy": "red",
+    "apricot": "orange",
+    "rust": "orange",
+    "lemon": "yellow",
+    "mustard": "yellow",
+    "saffron": "yellow",
+    "jade": "green",
+    "lime": "green",
+    "olive": "green",
+    "azure": "blue",
+    "cobalt": "blue",
+    "violet": "purple",
+    "mauve": "purple",
+    "fuchsia": "pink",
+    "salmon": "pink",
+    "pearl": "white",
+    "charcoal": "black",
+    "obsidian": "black",
+    "twilight": "dusk",
+    "gloaming": "dusk",
+    "sundown": "sunset",
+    "sunup": "dawn",
+    "daytime": "noon",
+    "moonlight": "night",
+    "starlight": "night",
+    "cottage": "cabin",
+    "shack": "cabin",
+    "farmhouse": "cabin",
+    "fortress": "castle",
+    "citadel": "castle",
+    "yacht": "sailboat",
+    "schooner": "sailboat",
+    "catamaran": "sailboat",
+    "zeppelin": "airship",
+    "oak": "tree",
+    "maple": "tree",
+    "teepee": "tent",
+    "shrine": "pagoda",
+    "summits": "snowy mountains",
+    "crags": "rocky mountains",
+    "knolls": "green hills",
+    "gorge": "red canyon",
+    "woodland": "pine forest",
+    "ocean": "sea",
+    "pond": "lake",
+    "prairie": "meadow",
+    "tundra": "snow field",
+    "sahara": "desert",
+    "barley": "wheat field",
+    "haze": "fog",
+    "drizzle": "rain",
+    "downpour": "rain",
+    "blizzard": "snow",
+    "huge": "large",
+    "enormous": "large",
+    "miniature": "small",
+}
