@@ -168,10 +168,10 @@ def compact(top: int = 512) -> ModelConfig:
     """The compact ladder, 32 to 512 pixels: the paper's isolated downsampling carried on down to a base of 32."""
     levels = (
         LevelConfig(size=32, patch=2, width=96, blocks_down=1, blocks_up=2, prediction="x"),
-        LevelConfig(size=64, patch=2, width=96, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.1),
-        LevelConfig(size=128, patch=4, width=96, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.1),
-        LevelConfig(size=256, patch=4, width=64, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.1),
-        LevelConfig(size=512, patch=4, width=48, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.1),
+        LevelConfig(size=64, patch=2, width=96, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.08),
+        LevelConfig(size=128, patch=4, width=96, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.07),
+        LevelConfig(size=256, patch=4, width=64, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.06),
+        LevelConfig(size=512, patch=4, width=48, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.06),
     )
     return ModelConfig(levels=levels, trunk=TrunkConfig(width=256, depth=8)).upto(top)
 

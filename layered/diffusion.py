@@ -15,6 +15,7 @@ from layered.schedule import alpha_sigma
 from layered.unet import LayeredUNet, LevelOutput, Window
 
 LOSS_FLOOR = 0.02  # the smallest variance by which a squared error is divided, so that nearly clean samples do not rule
+BELOW_ERROR = 0.05  # variance of the error of the level below, as a part of σ², which a level cannot mend
 
 # ------------------------------------------------------------------ x, ε and v
 
@@ -185,12 +186,16 @@ class GuidedDenoiser:
 
 
 def loss_weight(level: LevelConfig, logsnr: Tensor) -> Tensor:
-    """w_t of equation 3, on the squared error of x̂: 1 over the variance of what the level predicts. (B,) → (B,).
+    """w_t of equation 3, on the squared error of x̂: 1 over the variance that its error has to begin with. (B,) → (B,).
 
-    For ``x`` and ``v`` that is 1/σ², which makes it the squared error in v; for ``posterior`` EDM's unit weight on raw.
+    For ``x`` and ``v`` that is 1/σ² (floored), which makes it the squared error in v. For ``posterior`` it is the variance of the
+    detail given z, EDM's weight, and the part of σ² by which the prediction below errs: so no noise level outweighs the others.
     """
-    variance = posterior_variance(logsnr, level.detail_std) if level.prediction == "posterior" else torch.sigmoid(-logsnr)
-    return 1.0 / variance.clamp_min(LOSS_FLOOR if level.prediction != "posterior" else LOSS_FLOOR * level.detail_std**2)
+    variance = torch.sigmoid(-logsnr)  # σ²
+    if level.prediction != "posterior":
+        return 1.0 / variance.clamp_min(LOSS_FLOOR)
+    detail = posterior_variance(logsnr, level.detail_std) + BELOW_ERROR * variance
+    return 1.0 / detail.clamp_min(LOSS_FLOOR * level.detail_std**2)
 
 
 def scale_losses(

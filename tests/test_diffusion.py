@@ -149,7 +149,10 @@ def test_the_loss_is_the_squared_error_in_v(sample, prediction) -> None:
     assert loss.item() == pytest.approx(in_v.item(), rel=1e-3)
 
 
-def test_the_loss_of_a_posterior_level_is_the_squared_error_of_its_output() -> None:
+def test_the_loss_of_a_posterior_level_is_even_over_noise_levels() -> None:
+    """A level whose error is what the detail and the level below leave open has the same loss everywhere above the floor."""
     level = LevelConfig(8, 1, 4, prediction="posterior", detail_std=0.1)
     logsnr = torch.tensor([-3.0, 0.0, 4.0])
-    assert torch.allclose(loss_weight(level, logsnr) * posterior_variance(logsnr, 0.1), torch.ones(3), atol=1e-4)
+    error = posterior_variance(logsnr, 0.1) + 0.05 * torch.sigmoid(-logsnr)
+    assert torch.allclose(loss_weight(level, logsnr) * error, torch.ones(3), atol=1e-4)
+    assert loss_weight(level, torch.tensor([20.0])) == pytest.approx(1 / (0.02 * 0.01), rel=1e-3)

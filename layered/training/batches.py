@@ -19,7 +19,7 @@ from layered.layers import TextStates
 from layered.pyramid import image_pyramid, noise_pyramid
 from layered.schedule import Schedule, shifted_cosine_logsnr, time_of_logsnr
 from layered.training.crops import nested_windows
-from layered.training.plan import LOGSNR_OF_TOP, StageConfig, TrainConfig
+from layered.training.plan import LOGSNR_OF_TOP, UNIFORM_TIME, StageConfig, TrainConfig
 from layered.unet import Window
 from layered.world import Vistas, caption, render
 from layered.world.cache import load_cache
@@ -76,12 +76,12 @@ class Batch:
 
 
 def draw_times(stage: StageConfig, shift_of_top: Tensor, generator: torch.Generator) -> Tensor:
-    """Diffusion times t (B,): uniform (equation 2), or such that the top level's log-SNR is uniform."""
-    u = torch.rand(len(shift_of_top), generator=generator)
+    """Diffusion times t (B,): uniform (equation 2), or for most samples such that the top level's log-SNR is uniform."""
+    u, uniform = torch.rand(2, len(shift_of_top), generator=generator)
     if stage.time == "uniform":
         return u
     low, high = LOGSNR_OF_TOP
-    return time_of_logsnr(low + (high - low) * u - shift_of_top)
+    return torch.where(uniform < UNIFORM_TIME, u, time_of_logsnr(low + (high - low) * u - shift_of_top))
 
 
 def draw_shifts(config: TrainConfig, scales: tuple[int, ...], batch: int, generator: torch.Generator) -> Tensor:

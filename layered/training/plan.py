@@ -41,7 +41,8 @@ class TrainConfig:
     autocast: bool = True  # bfloat16
 
 
-LOGSNR_OF_TOP = (-7.0, 8.0)  # range of the top level's log-SNR where a stage draws it uniformly
+LOGSNR_OF_TOP = (-5.0, 9.5)  # range of the top level's log-SNR where a stage draws it uniformly
+UNIFORM_TIME = 0.25  # part of the samples whose t is uniform all the same, so that nothing is left unseen
 
 
 def stacking_plan(config: ModelConfig, *, crop: int = 128) -> tuple[StageConfig, ...]:
