@@ -180,6 +180,9 @@ def test_a_cache_continues_where_it_stopped(tmp_path, monkeypatch) -> None:
     assert pictures.shape == (10, 32, 32, 3) and pictures.dtype == np.uint8
     difference = np.abs(pictures.astype(int) - load_cache(whole)[0].astype(int))
     assert difference.max() <= 1
+    shared = build_cache(tmp_path / "shared", seed=1, start=3, count=10, size=32, batch=4, progress=False, workers=2)
+    assert load_cache(shared)[1] == specs
+    assert np.abs(pictures.astype(int) - load_cache(shared)[0].astype(int)).max() <= 1
     with pytest.raises(ValueError, match="Choose another folder"):
         build_cache(tmp_path / "parts", seed=2, start=3, count=10, size=32, progress=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--start", type=int, default=0, help="number of the first picture")
     parser.add_argument("--batch", type=int, default=64, help="pictures rendered at once")
     parser.add_argument("--device", default="cpu", help="where to render: cpu, cuda, mps")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render a cache; 0: this one")
     parser.add_argument("--out", type=Path, help="folder for PNG pictures and metadata.jsonl (the imagefolder convention)")
     parser.add_argument("--sheet", type=Path, help="file for a contact sheet")
     parser.add_argument("--cache", type=Path, help="folder for a training cache (continued if it is there)")
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not (args.out or args.sheet or args.cache):
         parser.error("nothing to do: give --out FOLDER, --sheet FILE.png or --cache FOLDER")
     if args.cache:
-        build_cache(args.cache, args.seed, args.start, args.count, args.size, args.batch, args.device)
+        build_cache(args.cache, args.seed, args.start, args.count, args.size, args.batch, args.device, workers=args.workers)
     if args.sheet:
         sheet(args.sheet, args.seed, args.start, args.count, args.size, args.batch, args.device)
     if args.out:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +30,12 @@ def build_cache(
     batch: int = 64,
     device: str = "cpu",
     progress: bool = True,
+    workers: int = 0,
 ) -> Path:
     """Renders pictures start .. start + count - 1 of world `seed` into `folder`, continuing what is there.
 
     Writes pictures.npy (count, size, size, 3) uint8, specs.jsonl (a description per line, written after its picture), world.json.
+    workers: that many processes of one thread each render (faster than threads, above all on a busy machine); 0 renders here.
     Returns the folder. Raises ValueError if the folder holds a cache with other settings.
     """
     folder = Path(folder)
@@ -53,17 +57,34 @@ def build_cache(
     done = 0 if fresh else _keep_whole_lines(lines)
     if fresh:
         lines.write_text("", encoding="utf-8")
-    world = Vistas(seed)
+    jobs = [(seed, start + at, min(batch, count - at), size, device) for at in range(done, count, batch)]
     with lines.open("a", encoding="utf-8") as out, tqdm(total=count, initial=done, unit="picture", disable=not progress) as bar:
-        while done < count:
-            specs = world.specs(start + done, min(batch, count - done))
-            memory[done : done + len(specs)] = to_bytes(render(specs, size, device))
+        for specs, pixels in _rendered(jobs, workers):
+            memory[done : done + len(specs)] = pixels
             memory.flush()
             out.write("".join(json.dumps(s.to_dict()) + "\n" for s in specs))
             out.flush()
             done += len(specs)
             bar.update(len(specs))
     return folder
+
+
+_Job = tuple[int, int, int, int, str]  # seed, first picture, how many, size, device
+
+
+def _render_job(job: _Job) -> tuple[list[VistaSpec], np.ndarray]:
+    seed, first, count, size, device = job
+    specs = Vistas(seed).specs(first, count)
+    return specs, to_bytes(render(specs, size, device))
+
+
+def _rendered(jobs: Sequence[_Job], workers: int) -> Iterator[tuple[list[VistaSpec], np.ndarray]]:
+    """The finished jobs in order."""
+    if workers == 0:
+        yield from map(_render_job, jobs)
+        return
+    with get_context("spawn").Pool(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.imap(_render_job, jobs)
 
 
 def _keep_whole_lines(path: Path) -> int:
