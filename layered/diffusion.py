@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +12,9 @@ from layered.config import LevelConfig, ModelConfig
 from layered.layers import TextStates
 from layered.pyramid import enlarge_image
 from layered.schedule import alpha_sigma
-from layered.unet import LayeredUNet, LevelOutput, Window
+
+if TYPE_CHECKING:
+    from layered.unet import LayeredUNet, LevelOutput, Window
 
 LOSS_FLOOR = 0.02  # the smallest variance by which a squared error is divided, so that nearly clean samples do not rule
 BELOW_ERROR = 0.05  # variance of the error of the level below, as a part of σ², which a level cannot mend

@@ -38,12 +38,13 @@ class LayeredPipeline:
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, text_encoder: str | Path | None = None, device: str = "cpu") -> LayeredPipeline:
-        """Load a checkpoint from a folder or from the hub; ``text_encoder`` is a folder that holds the encoder, if not installed.
+        """Load a checkpoint from a folder or from the hub. ``text_encoder`` is a folder with the files of the encoder that the
+        checkpoint names, if they are not installed; the bundled encoder's weights are verified wherever they come from.
 
         Raises CheckpointError or TextEncoderError, both with a sentence that says what to do.
         """
         model, meta = load_checkpoint(name)
-        encoder = TextEncoder.from_pretrained(text_encoder or meta.get("text_encoder"), device=device)
+        encoder = TextEncoder.from_pretrained(meta["text_encoder"], device=device, folder=text_encoder)
         return cls(model, encoder, meta, name=Path(name).name, device=device)
 
     @property

@@ -1,0 +1,56 @@
+"""The evaluation's commands: counts that can be checked by hand, times that are ratios, sheets that show what was drawn."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from layered.config import SampleConfig, compact
+from layered.evaluation.__main__ import main
+from layered.evaluation.flops import count_flops, count_parameters, flops_table
+from layered.evaluation.sheet import draw_sheet
+from layered.evaluation.speed import speed_table
+from layered.unet import LayeredUNet
+from tests.test_pipeline import checkpoint, pipeline  # noqa: F401 - fixtures
+from tests.test_unet import tiny
+
+
+def test_the_flops_of_a_level_are_those_of_its_convolutions() -> None:
+    low, high = tiny(32), tiny(64)
+    added = count_flops(high) - count_flops(low)
+    cells, width, time, patch = 16 * 16, 8, 16, 4
+    convolutions = [3 * patch**2 * width, 4 * 9 * width * width, 16 * width, 2 * width * width, 9 * width * 3 * patch**2]
+    vectors = 2 * 64 * time + 12 * time + time + time * time + 2 * time * 2 * width  # conditioning of the level and its blocks
+    assert added == pytest.approx(2 * (cells * sum(convolutions) + vectors), rel=0.02)
+
+
+def test_parameters_are_counted_without_allocating_them() -> None:
+    assert count_parameters(tiny()) == sum(p.numel() for p in LayeredUNet(tiny()).parameters())
+
+
+def test_the_compact_model_keeps_its_budget() -> None:
+    row = flops_table(compact(), (512,))[0]
+    assert row["layered_gflop"] < 45 and row["layered_parameters"] < 20e6
+    assert row["ratio"] == pytest.approx(row["layered_gflop"] / row["single_gflop"])
+
+
+def test_flops_are_printed_one_row_per_size(capsys) -> None:
+    main(["flops", "--sizes", "128", "256"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["top"] for row in rows] == [128, 256] and rows[0]["layered_gflop"] < rows[1]["layered_gflop"]
+
+
+def test_speed_is_a_ratio_to_the_first_setting(pipeline) -> None:  # noqa: F811
+    settings = {"default": SampleConfig(steps=2), "more": SampleConfig(steps=2, guidance=1.0)}
+    rows = speed_table(pipeline, "a red balloon", settings, repeats=1)
+    assert rows[0]["ratio"] == 1 and rows[1]["ratio"] == pytest.approx(rows[1]["seconds"] / rows[0]["seconds"])
+    assert all(0 < row["first"] < row["seconds"] for row in rows)
+
+
+def test_a_sheet_has_a_row_per_prompt_and_a_column_per_size(pipeline, tmp_path) -> None:  # noqa: F811
+    file = tmp_path / "sheets" / "sheet.png"
+    draw_sheet(pipeline, ["a red balloon", "the sea at night"], SampleConfig(steps=2), (16, 64), file, cell=32)
+    sheet = Image.open(file)
+    assert sheet.size == (64, 64) and len(sheet.getcolors(10_000)) > 16
