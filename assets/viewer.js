@@ -1,0 +1,371 @@
+// The viewer: receives one small value per step, keeps the steps in the page, and shows, replays and plots them without the server.
+// Gradio gives element, trigger, props, server, upload, watch. Text arrives as data and is only ever set as textContent.
+const root = element.querySelector(".viewer");
+const find = (selector) => root.querySelector(selector);
+const panels = find(".panels"), scrub = find(".scrub"), live = find(".live"), play = find(".play"), lines = find(".lines");
+const colours = props.colours, shown = props.shown;
+const SVG = "http://www.w3.org/2000/svg";
+const PLAY_MS = 120;
+const CHUNK = 6; // noisy states fetched at once
+const EXPLAIN = {
+  change: "How much a scale's prediction moved since the step before (root mean square, in units of −1 … 1).",
+  logsnr: "Log signal-to-noise ratio λ of each scale: the picture is decided where its line crosses zero.",
+  agreement: "How well a scale, brought down to the one below, agrees with it (PSNR in dB; higher is closer).",
+  detail: "Fine detail: what a scale holds that the one below cannot (root mean square).",
+};
+const UNIT = { change: "", logsnr: "", agreement: " dB", detail: "" };
+
+let run = null; // { id, total, seconds, frames: [], scales: ["128", ...], settings, query, seed }
+let cursor = -1, follow = true, timer = null, view = "x0", measure = "change", state = "idle";
+const figures = new Map();
+
+// ---------------------------------------------------------------- panels
+
+function make(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function buildPanels(scales) {
+  panels.replaceChildren();
+  figures.clear();
+  for (const size of scales) {
+    const figure = make("figure", "panel");
+    figure.dataset.scale = size;
+    figure.dataset.coarse = String(!shown.includes(Number(size)));
+    figure.style.setProperty("--scale", colours[size]);
+    figure.style.setProperty("--n", size);
+    const frame = make("button", "frame");
+    frame.type = "button";
+    frame.setAttribute("aria-expanded", "false");
+    frame.title = "Enlarge " + size;
+    const image = make("img");
+    image.decoding = "sync";
+    image.alt = size + " px: nothing yet";
+    image.draggable = false;
+    frame.append(make("span", "ghost", size), image);
+    frame.addEventListener("click", () => enlarge(size));
+    const caption = make("figcaption");
+    const tag = make("b", "tag", size);
+    tag.title = size + " × " + size + " pixels";
+    const facts = {};
+    caption.append(tag);
+    for (const [name, title] of [["logsnr", "log signal-to-noise ratio before this step"], ["change", "change since the step before"], ["agreement", "agreement with the scale below"]]) {
+      facts[name] = make("span", "num " + name);
+      facts[name].title = title;
+      caption.append(facts[name]);
+    }
+    figure.append(frame, caption);
+    panels.append(figure);
+    figures.set(size, { figure, frame, image, facts });
+  }
+}
+
+function enlarge(size) {
+  for (const [name, item] of figures) {
+    const large = name === size && !item.figure.classList.contains("large");
+    item.figure.classList.toggle("large", large);
+    item.frame.setAttribute("aria-expanded", String(large));
+    item.frame.title = (large ? "Back to equal size: " : "Enlarge ") + name;
+  }
+  root.dataset.large = String([...figures.values()].some((item) => item.figure.classList.contains("large")));
+}
+
+function number(value, digits) {
+  return value.toFixed(digits).replace("-", "−");
+}
+
+function captions(size, frame) {
+  const { facts } = figures.get(size), value = (name) => frame?.measures[name]?.[size];
+  facts.logsnr.textContent = value("logsnr") == null ? "" : "λ " + number(value("logsnr"), 1);
+  facts.change.textContent = value("change") == null ? "" : "Δ " + value("change").toFixed(3);
+  facts.agreement.textContent = value("agreement") == null ? "" : number(value("agreement"), 1) + " dB";
+}
+
+function show(index) {
+  const frame = run?.frames[index];
+  if (!frame) return;
+  cursor = index;
+  for (const [size, item] of figures) {
+    const url = frame[view]?.[size];
+    if (url && item.image.src !== url) item.image.src = url;
+    item.image.alt = size + " px " + (view === "x0" ? "prediction" : "noisy state") + ", step " + (index + 1);
+    captions(size, frame);
+  }
+  scrub.value = index;
+  scrub.setAttribute("aria-valuetext", "step " + (index + 1) + " of " + run.total);
+  fillScrub();
+  root.dataset.step = index;
+  root.dataset.shows = frame[view] ? view : "x0";
+  status();
+  drawCursor();
+  if (!frame[view]) loadStates();
+}
+
+function fillScrub() {
+  const last = Math.max(Number(scrub.max), 1);
+  scrub.style.setProperty("--done", (100 * Number(scrub.value)) / last + "%");
+}
+
+// ---------------------------------------------------------------- status line
+
+function seconds(value) {
+  return value < 99.5 ? value.toFixed(1) + " s" : Math.round(value / 60) + " min";
+}
+
+function status() {
+  const line = find(".status"), count = kept();
+  if (state === "waiting") return void (line.textContent = "waiting for the model …");
+  if (!run || !count) return void (line.textContent = "nothing drawn yet: write a prompt, or choose an example");
+  const parts = ["step " + (cursor + 1) + " / " + run.total, seconds(run.seconds)];
+  if (state === "running") parts.push(seconds((run.seconds / count) * (run.total - count)) + " left");
+  if (state === "stopped") parts.push("stopped");
+  if (state === "error") parts.push("ended early");
+  parts.push("seed " + run.seed);
+  line.textContent = parts.join(" · ");
+}
+
+function setState(next, say) {
+  state = next;
+  root.dataset.state = next;
+  if (say) find(".announce").textContent = say;
+  status();
+}
+
+// ---------------------------------------------------------------- curves
+
+const sizesShown = () => (run ? run.scales : props.scales.map(String)).filter((s) => root.dataset.coarse === "true" || shown.includes(Number(s)));
+// The first change is a jump from plain grey: it would flatten the rest of the curve.
+const valuesOf = (size) => (run ? run.frames.map((frame, i) => (measure === "change" && !i ? null : (frame?.measures[measure]?.[size] ?? null))) : []);
+
+function drawCurves() {
+  lines.replaceChildren();
+  const sizes = sizesShown(), all = sizes.flatMap(valuesOf).filter((value) => value != null);
+  let low = Math.min(...all), high = Math.max(...all);
+  if (measure === "change" || measure === "detail") low = 0;
+  if (!all.length) low = high = 0;
+  if (high - low < 1e-6) high = low + 1;
+  const place = (index, value) => [(1000 * index) / Math.max((run?.total ?? 1) - 1, 1), 95 - (90 * (value - low)) / (high - low)];
+  const grid = (y, dashed) => line(0, y, 1000, y, dashed ? "grid dashed" : "grid");
+  grid(5); grid(50); grid(95);
+  if (measure === "logsnr" && low < 0 && high > 0) grid(place(0, 0)[1], true);
+  for (const size of sizes) {
+    const path = document.createElementNS(SVG, "polyline");
+    path.setAttribute("class", "curve");
+    path.setAttribute("stroke", colours[size]);
+    path.setAttribute("points", valuesOf(size).map((v, i) => (v == null ? "" : place(i, v).map((n) => n.toFixed(1)).join(","))).filter(Boolean).join(" "));
+    lines.append(path);
+  }
+  const label = (value) => (all.length ? (measure === "change" || measure === "detail" ? value.toFixed(3) : number(value, 1)) + UNIT[measure] : "");
+  find(".axis.top").textContent = label(high);
+  find(".axis.bottom").textContent = label(low);
+  find(".explain").textContent = EXPLAIN[measure];
+  lines.setAttribute("aria-label", EXPLAIN[measure]);
+  root.dataset.measure = measure;
+  drawCursor();
+}
+
+function line(x1, y1, x2, y2, className) {
+  const node = document.createElementNS(SVG, "line");
+  for (const [name, value] of Object.entries({ x1, y1, x2, y2, class: className })) node.setAttribute(name, value);
+  lines.append(node);
+  return node;
+}
+
+function drawCursor() {
+  lines.querySelector(".cursor")?.remove();
+  const legend = find(".legend");
+  legend.replaceChildren();
+  for (const size of sizesShown()) {
+    const item = make("span", "key"), value = run?.frames[cursor]?.measures[measure]?.[size];
+    item.style.setProperty("--scale", colours[size]);
+    const digits = measure === "change" || measure === "detail" ? 3 : 1;
+    item.append(make("b", "tag", size), make("span", "value", value == null ? "–" : number(value, digits) + UNIT[measure]));
+    legend.append(item);
+  }
+  if (cursor < 0 || !run) return;
+  const x = (1000 * cursor) / Math.max(run.total - 1, 1);
+  line(x, 0, x, 100, "cursor");
+}
+
+// ---------------------------------------------------------------- replay
+
+function setFollow(on) {
+  follow = on;
+  live.setAttribute("aria-pressed", String(on));
+}
+
+function pause() {
+  clearInterval(timer);
+  timer = null;
+  root.dataset.playing = "false";
+  play.setAttribute("aria-label", "Play the steps");
+}
+
+function togglePlay() {
+  if (timer) return pause();
+  if (!kept()) return;
+  setFollow(false);
+  if (cursor >= run.frames.length - 1) show(0);
+  root.dataset.playing = "true";
+  play.setAttribute("aria-label", "Pause");
+  timer = setInterval(() => (cursor + 1 < run.frames.length ? show(cursor + 1) : pause()), PLAY_MS);
+}
+
+function seek(index) {
+  if (!kept()) return;
+  pause();
+  const last = run.frames.length - 1;
+  setFollow(index >= last);
+  show(Math.min(last, Math.max(0, index)));
+}
+
+const kept = () => (run ? run.frames.filter(Boolean).length : 0);
+
+// ---------------------------------------------------------------- values from the server
+
+function begin() {
+  pause();
+  setState("waiting", "Waiting for the model.");
+}
+
+function store(frame) {
+  run.frames[frame.step] = frame;
+  scrub.max = Math.max(run.total - 1, 1);
+  scrub.disabled = false;
+  root.dataset.steps = kept();
+}
+
+function take(value) {
+  if (!value || !value.run) return;
+  const fresh = value.run !== run?.id;
+  if (fresh) {
+    const scales = Object.keys(value.frame.x0).sort((a, b) => a - b);
+    if (scales.join() !== [...figures.keys()].join()) buildPanels(scales);
+    run = { id: value.run, frames: [], scales };
+    cursor = -1;
+    pause();
+    setFollow(true);
+    root.dataset.run = value.run;
+    setState("running", "Started: " + value.total + " steps.");
+  }
+  Object.assign(run, { total: value.total, seconds: value.seconds, seed: value.seed, query: value.query, settings: value.settings });
+  store(value.frame);
+  if (value.state === "done") {
+    setState("done", "Finished.");
+    fetchMissing();
+  }
+  if (follow) show(value.frame.step);
+  else status();
+  drawCurves();
+}
+
+function fetchMissing() {
+  const asked = run, steps = [];
+  for (let i = 0; i < run.total; i++) if (!run.frames[i]) steps.push(i);
+  if (!steps.length) return;
+  server.frames({ run: run.id, steps, kind: "frame" }).then((frames) => {
+    if (run !== asked) return;
+    (frames || []).forEach(store);
+    drawCurves();
+  });
+}
+
+// Noisy states cost three times the bytes of predictions: they are fetched when they are looked at, the step on show first.
+let loading = false;
+async function loadStates() {
+  if (loading) return;
+  loading = true;
+  const asked = run;
+  let gone = false;
+  while (view === "z" && run === asked && !gone) {
+    const steps = run.frames.filter((frame) => frame && !frame.z).map((frame) => frame.step);
+    if (!steps.length) break;
+    steps.sort((a, b) => Math.abs(a - cursor) - Math.abs(b - cursor));
+    const got = await server.frames({ run: run.id, steps: steps.slice(0, steps[0] === cursor ? 1 : CHUNK), kind: "z" }).catch(() => null);
+    gone = !got || !got.length;
+    for (const { step, z } of got || []) asked.frames[step].z = z;
+    if (run === asked && got?.some(({ step }) => step === cursor)) show(cursor);
+  }
+  loading = false;
+  if (run !== asked && view === "z") loadStates();
+  if (gone && run === asked) find(".status").textContent = "the noisy states of this run are no longer kept: run it again";
+}
+
+// ---------------------------------------------------------------- what the page around it calls
+
+function stop() {
+  if (state !== "running" && state !== "waiting") return;
+  const nothing = state === "waiting";
+  setState(nothing ? (kept() ? "done" : "idle") : "stopped", nothing ? "Cancelled." : "Stopped. What was drawn so far stays.");
+}
+
+function fail() {
+  if (state === "waiting") setState(kept() ? "done" : "idle");
+  else if (state === "running") setState("error", "The run ended early.");
+}
+
+window.layeredViewer = { begin, stop, fail, run: () => run, state: () => state };
+
+// ---------------------------------------------------------------- controls of the viewer
+
+function choose(group, attribute, react) {
+  const buttons = [...find(group).querySelectorAll("button")];
+  for (const button of buttons)
+    button.addEventListener("click", () => {
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+      react(button.dataset[attribute]);
+    });
+}
+
+choose(".views", "view", (name) => { view = name; root.dataset.view = name; show(cursor); if (run) loadStates(); });
+choose(".measures", "measure", (name) => { measure = name; drawCurves(); });
+choose(".sizes", "size", (name) => { root.dataset.size = name; root.style.setProperty("--dpr", window.devicePixelRatio || 1); });
+find(".coarse").addEventListener("change", (event) => { root.dataset.coarse = String(event.target.checked); drawCurves(); });
+scrub.addEventListener("input", () => seek(Number(scrub.value)));
+live.addEventListener("click", () => run && seek(run.frames.length - 1));
+play.addEventListener("click", togglePlay);
+
+let dragging = false;
+const plot = find(".plot");
+const seekPlot = (event) => {
+  const box = lines.getBoundingClientRect();
+  if (run) seek(Math.round(((event.clientX - box.left) / box.width) * (run.total - 1)));
+};
+plot.addEventListener("pointerdown", (event) => { dragging = true; plot.setPointerCapture(event.pointerId); seekPlot(event); });
+plot.addEventListener("pointermove", (event) => dragging && seekPlot(event));
+plot.addEventListener("pointerup", () => (dragging = false));
+
+const writing = (node) => node.closest?.("input:not([type=checkbox]):not([type=button]), textarea, select, [contenteditable=true], [role=listbox], [role=radiogroup]");
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || !root.isConnected) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    document.querySelector("#run")?.click();
+  } else if (event.key === "Escape") {
+    document.querySelector("#stop")?.click();
+  } else if (!writing(event.target) && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    const jump = { ArrowLeft: cursor - 1, ArrowRight: cursor + 1, Home: 0, End: Infinity }[event.key];
+    if (jump !== undefined && kept() && (root.contains(event.target) || event.target === document.body)) {
+      event.preventDefault();
+      seek(jump);
+    } else if (event.key === " " && (event.target === root || event.target === document.body)) {
+      event.preventDefault();
+      togglePlay();
+    }
+  }
+});
+
+const coarser = props.scales.filter((size) => !shown.includes(size));
+find(".coarse-name").textContent = "show " + coarser.join(" and ");
+find(".check").hidden = !coarser.length;
+buildPanels(props.scales.map(String));
+root.dataset.size = "equal";
+root.dataset.coarse = "false";
+root.dataset.large = "false";
+setState("idle");
+drawCurves();
+watch("value", () => take(props.value));
+take(props.value);

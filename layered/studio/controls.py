@@ -1,0 +1,148 @@
+"""The controls of a run: what each is called, explained and allowed, and the components in their cards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from layered.config import PRESETS, SampleConfig
+from layered.schedule import Schedule
+from layered.studio.components import ScheduleCurves
+from layered.studio.links import CUSTOM, NEVER_SLEEP, flatten, shift_name
+from layered.studio.settings import StudioSettings, shown_scales
+
+MAX_SEED = 2**32 - 1
+SHIFT_RANGE = (-12.0, 6.0)
+
+
+class Controls:
+    """Creates the components inside the current Blocks; ``values`` holds them by the names that ``links`` uses."""
+
+    def __init__(self, scales: tuple[int, ...], settings: StudioSettings) -> None:
+        self.scales = scales
+        self.defaults = flatten(SampleConfig(), scales) | {"random_seed": True}
+        self.values: dict[str, gr.components.Component] = {}
+        self._run_card(settings)
+        self._noise_card()
+        self._schedule_card()
+        self._solver_card()
+        self._link()
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest value of every numeric control."""
+        return {
+            name: (component.minimum, component.maximum)
+            for name, component in self.values.items()
+            if isinstance(component, (gr.Slider, gr.Number))
+        }
+
+    def _slider(self, name: str, label: str, info: str, low: float, high: float, step: float, **kwargs: Any) -> None:
+        self.values[name] = gr.Slider(
+            low,
+            high,
+            self.defaults[name],
+            step=step,
+            label=label,
+            info=info,
+            buttons=[],
+            elem_id=name.replace("_", "-"),
+            **kwargs,
+        )
+
+    def _radio(self, name: str, label: str, info: str, choices: list[tuple[str, str]]) -> None:
+        self.values[name] = gr.Radio(
+            choices, value=self.defaults[name], label=label, info=info, elem_id=name, elem_classes="pick"
+        )
+
+    def _run_card(self, settings: StudioSettings) -> None:
+        with gr.Accordion("Run", elem_classes="card"):
+            self._slider("steps", "Steps", "Denoising steps: more is slower and finer.", 1, settings.page_steps, 1)
+            self._slider("guidance", "Guidance", "How strongly the prompt pulls; 1 is no guidance.", 0, 20, 0.1)
+            self._slider("guidance_from", "Guided from", "t below this, near the end: no guidance.", 0, 1, 0.01)
+            self._slider("guidance_to", "Guided to", "t above this, near the start: no guidance.", 0, 1, 0.01)
+            with gr.Row(elem_classes="seed-row"):
+                self.values["seed"] = gr.Number(
+                    self.defaults["seed"],
+                    label="Seed",
+                    info="Same seed, same noise.",
+                    precision=0,
+                    minimum=0,
+                    maximum=MAX_SEED,
+                    min_width=120,
+                    elem_id="seed",
+                )
+                self.values["random_seed"] = gr.Checkbox(
+                    self.defaults["random_seed"],
+                    label="Random each run",
+                    info="Shows the seed it drew.",
+                    min_width=120,
+                    elem_id="random-seed",
+                )
+
+    def _noise_card(self) -> None:
+        with gr.Accordion("Noise", elem_classes="card"):
+            choices = [
+                ("sinc, shared", "sinc"),
+                ("independent", "independent"),
+                ("box (for study)", "box"),
+                ("bilinear (for study)", "bilinear"),
+            ]
+            self._radio("noise", "Noise across scales", "Shared: every scale sees the same noise.", choices)
+
+    def _schedule_card(self) -> None:
+        with gr.Accordion("Schedule shift", elem_classes="card"):
+            choices = [(name, name) for name in (*PRESETS, CUSTOM)]
+            self._radio("preset", "Preset", "Sets the shifts below; move one and it is your own.", choices)
+            shown = shown_scales(self.scales)
+            for size in shown:
+                self._shift(size)
+            coarse = [size for size in self.scales if size not in shown]
+            if coarse:
+                names = " and ".join(map(str, coarse))
+                with gr.Accordion(f"Shifts of {names}", open=False, elem_classes="inner"):
+                    for size in coarse:
+                        self._shift(size)
+            self.curves = ScheduleCurves(self.scales, elem_id="schedule")
+
+    def _shift(self, size: int) -> None:
+        info = f"δ added to the log-SNR at {size} px; lower is noisier."
+        name = shift_name(size)
+        self._slider(name, f"δ {size}", info, *SHIFT_RANGE, 0.01, elem_classes=["shift", f"scale-{size}"])
+
+    def _solver_card(self) -> None:
+        with gr.Accordion("Solver and states", open=False, elem_classes="card"):
+            solvers = [("DDIM", "ddim"), ("DDPM", "ddpm"), ("DPM-Solver++", "dpm++")]
+            self._radio("solver", "Solver", "How one step follows from the last.", solvers)
+            self._slider("eta", "Eta", "DDIM: 0 adds no fresh noise, 1 as much as DDPM.", 0, 1, 0.05)
+            self._slider(
+                "ddpm_noise", "DDPM noise", "DDPM: from the lower (0) to the upper (1) variance.", 0, 1, 0.05, visible=False
+            )
+            states = [("per scale", "per-scale"), ("top-down", "top-down")]
+            self._radio("states", "States", "Every scale by its own prediction, or all from the finest.", states)
+            clips = [("static", "static"), ("dynamic", "dynamic"), ("none", "none")]
+            self._radio("clipping", "Clipping", "Keeps the prediction within black and white.", clips)
+            spacings = [("log-SNR", "logsnr"), ("time", "time")]
+            self._radio("spacing", "Spacing of the steps", "Equal in log-SNR, or equal in t.", spacings)
+            info = "Skip levels while λ is below this, enlarging the one below; −20: never."
+            self._slider("sleep_below", "Sleep below λ", info, NEVER_SLEEP, 0, 0.5)
+
+    def _link(self) -> None:
+        """What follows in the page at once, without the server: preset → shifts, a moved shift → custom, solver → its knob."""
+        shifts = [self.values[shift_name(size)] for size in self.scales]
+        table = {name: [round(s, 2) for s in Schedule.preset(name, self.scales).shifts] for name in PRESETS}
+        keep = "[" + ", ".join(['{"__type__": "update"}'] * len(shifts)) + "]"
+        self.values["preset"].input(
+            None, self.values["preset"], shifts, js=f"(name) => ({table!r})[name] ?? {keep}", api_visibility="private"
+        )
+        for slider in shifts:
+            slider.input(None, None, self.values["preset"], js=f"() => '{CUSTOM}'", api_visibility="private")
+        show = "{'__type__': 'update', 'visible': name === '%s'}"
+        self.values["solver"].change(
+            None,
+            self.values["solver"],
+            [self.values["eta"], self.values["ddpm_noise"]],
+            js=f"(name) => [{show % 'ddim'}, {show % 'ddpm'}]",
+            api_visibility="private",
+        )

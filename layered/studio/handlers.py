@@ -1,0 +1,185 @@
+"""What the page's events call: check, ask the pipeline, format. Nothing here knows the layout."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+
+from layered.config import SampleConfig
+from layered.schedule import Schedule
+from layered.studio import exports
+from layered.studio.encode import frame, states
+from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query
+from layered.studio.settings import StudioSettings
+from layered.studio.store import Run, RunStore
+from layered.trajectory import step_measures
+
+CURVE_POINTS = 61
+TIGHT = 0.02  # |ρ − 1| below which nothing worth the name leaks: the sliders move ρ by about half of that
+FRAMES_AT_ONCE = 16  # steps that the page may fetch in one request
+MESSAGE_LIMIT = 300  # characters of a refusal; it may quote what was sent
+GONE = "This run is no longer kept here: press Run again, then download."
+
+
+class Handlers:
+    """The page's answers, over one pipeline and one store of runs."""
+
+    def __init__(self, pipeline: Any, settings: StudioSettings) -> None:
+        self.pipeline, self.settings = pipeline, settings
+        self.scales: tuple[int, ...] = tuple(pipeline.scales)
+        self.store = RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
+        self.model = str(getattr(pipeline, "name", "") or "layered diffusion")
+
+    # ------------------------------------------------------------ a run
+
+    def run(self, prompt: Any, values: Mapping[str, Any], session: str) -> Iterator[tuple[dict[str, Any], Run]]:
+        """Every step's value for the viewer, with the run it belongs to. Closing it stops the work; what was drawn is kept."""
+        with refused():
+            prompt = check_prompt(prompt)
+            values = dict(values)
+            if values.get("random_seed"):
+                values["seed"] = secrets.randbelow(2**32)
+            config = to_config(values, self.scales)
+            settings = self.describe(prompt, config)
+        run = self.store.open(session, prompt, config, settings)
+        shared = {"seed": config.seed, "query": to_query(prompt, config, self.scales), "settings": settings}
+        for step, measures, elapsed in self.steps(prompt, config):
+            run.finished = step.index + 1 == step.total
+            self.store.add(run, step)
+            yield step_value(run, frame(step, measures), step.total, elapsed) | shared, run
+
+    def describe(self, prompt: str, config: SampleConfig) -> dict[str, Any]:
+        """A run's settings for people. ValueError when they do not fit the model."""
+        return describe(prompt, config, self.pipeline.schedule(config), self.model)
+
+    def steps(self, prompt: str, config: SampleConfig) -> Iterator[tuple[Any, dict[str, dict[int, float]], float]]:
+        """Steps of the pipeline with their measures and the seconds so far; a user's mistakes become ``gr.Error``."""
+        previous, start = None, time.perf_counter()
+        with refused():
+            stream = self.pipeline.stream(prompt, config)
+        try:
+            while True:
+                with refused():
+                    step = next(stream, None)
+                if step is None:
+                    return
+                yield step, step_measures(step, previous), time.perf_counter() - start
+                previous = step
+        finally:
+            stream.close()
+
+    def frames(self, asked: Any) -> list[dict[str, Any]]:
+        """Steps of a kept run for the page's script: ``{"run": id, "steps": [...], "kind": "frame" or "z"}``.
+
+        ``frame`` is what ``run`` sent (for a page that missed some), ``z`` the noisy states, which are only sent when looked at.
+        The script may be anyone's: nothing that it asks is trusted.
+        """
+        if not isinstance(asked, dict) or not isinstance(asked.get("steps"), list):
+            return []
+        run = self.store.get(asked.get("run"))
+        kept = list(run.steps) if run else []
+        wanted = {i for i in asked["steps"][:FRAMES_AT_ONCE] if isinstance(i, int) and not isinstance(i, bool)}
+        wanted = sorted(i for i in wanted if 0 <= i < len(kept))
+        if asked.get("kind") == "z":
+            return [{"step": i, "z": states(kept[i].z, kept[i].logsnr)} for i in wanted]
+        return [frame(kept[i], step_measures(kept[i], kept[i - 1] if i else None)) for i in wanted]
+
+    # ------------------------------------------------------------ beside a run
+
+    def unknown_words(self, prompt: Any) -> dict[str, list[str]]:
+        """Words of a prompt that no training caption had."""
+        if not isinstance(prompt, str) or not prompt.strip():
+            return {"words": []}
+        return {"words": list(self.pipeline.unknown_words(prompt[:PROMPT_LIMIT]))[:20]}
+
+    def schedule(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The curves and ρ of the shifts on the page; gr.skip() while one of them is not a number."""
+        try:
+            shifts = tuple(float(values[shift_name(size)]) for size in self.scales)
+            return schedule_value(Schedule(self.scales, shifts), str(values.get("noise")))
+        except (TypeError, ValueError, KeyError):
+            return gr.skip()
+
+    # ------------------------------------------------------------ files
+
+    def png(self, run_id: Any, folder: str) -> str:
+        """Path of the run's finest picture with its settings inside."""
+        run = self._kept(run_id)
+        return self._file(run, f"png{len(run.steps)}", lambda: exports.export_png(run, folder))
+
+    def trajectory(self, run_id: Any, folder: str) -> str:
+        """Path of the run's steps as safetensors."""
+        run = self._kept(run_id)
+        return self._file(run, f"trajectory{len(run.steps)}", lambda: exports.export_trajectory(run, folder, self.model))
+
+    def _kept(self, run_id: Any) -> Run:
+        run = self.store.get(run_id)
+        if run is None or not run.steps:
+            raise gr.Error(GONE if run_id else "There is nothing to download yet: press Run first.", print_exception=False)
+        return run
+
+    def _file(self, run: Run, kind: str, write: Callable[[], Path]) -> str:
+        if kind not in run.files or not Path(run.files[kind]).exists():
+            run.files[kind] = str(write())
+        return run.files[kind]
+
+
+# ------------------------------------------------------------------ values
+
+
+def step_value(run: Run, shown: dict[str, Any], total: int, elapsed: float) -> dict[str, Any]:
+    """One step for the viewer; the same keys at every step, so that unchanged ones cost nothing on the wire."""
+    state = "done" if run.finished else "running"
+    return {"run": run.id, "state": state, "total": total, "seconds": round(elapsed, 3), "frame": shown}
+
+
+def schedule_value(schedule: Schedule, noise: str) -> dict[str, Any]:
+    """λ of every scale at ``CURVE_POINTS`` times, ρ per neighbouring pair, and one sentence on what it means."""
+    t = torch.linspace(0.02, 0.98, CURVE_POINTS, dtype=torch.float64)
+    curves = {str(size): [round(v, 3) for v in values.tolist()] for size, values in schedule.logsnr(t).items()}
+    shared = noise != "independent"
+    pairs = [
+        {"low": low, "high": high, "rho": round(rho, 3), "leaks": shared and abs(rho - 1) >= TIGHT}
+        for (low, high), rho in schedule.rho().items()
+    ]
+    if not shared:
+        say = "Independent noise: nothing is shared between the scales, so nothing can leak, whatever ρ is."
+    elif any(pair["leaks"] for pair in pairs):
+        say = "ρ ≠ 1: two scales see the same noise at different strengths, so a level can solve for the clean picture below it."
+    else:
+        say = "ρ = 1: all scales are one noisy picture seen at different sizes. Nothing leaks."
+    return {"t": [round(v, 4) for v in t.tolist()], "curves": curves, "rho": pairs, "say": say}
+
+
+# ------------------------------------------------------------------ refusals
+
+
+def check_prompt(prompt: Any) -> str:
+    """The prompt without surrounding space. ValueError with advice when there is none or it is too long."""
+    if not isinstance(prompt, str):
+        raise ValueError("The prompt must be text.")
+    prompt = prompt.strip()
+    if not prompt:
+        raise ValueError("The prompt is empty: describe a landscape, for example «a red balloon over snowy mountains at sunset».")
+    if len(prompt) > PROMPT_LIMIT:
+        raise ValueError(f"The prompt has {len(prompt):,} characters: at most {PROMPT_LIMIT:,} are read. Please shorten it.")
+    return prompt
+
+
+@contextlib.contextmanager
+def refused() -> Iterator[None]:
+    """``with refused():`` turns what a user can cause, a ValueError, into a ``gr.Error`` with its sentence."""
+    try:
+        yield
+    except ValueError as error:
+        message = str(error)
+        short = message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + " …"
+        raise gr.Error(html.escape(short, quote=False), print_exception=False) from None

@@ -1,0 +1,42 @@
+"""Limits and looks of the page as data: how much a visitor may ask for, how much is kept, one colour per scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCALE_COLOURS: dict[int, str] = {32: "#8a93a6", 64: "#c084fc", 128: "#f2b04a", 256: "#3fbf9f", 512: "#6f8cff"}
+OTHER_COLOUR = "#e2777a"  # of a scale that has none of its own
+
+SIDE_BY_SIDE = 3  # the finest scales that are always on show; coarser ones on request
+
+EXAMPLES: tuple[tuple[str, str], ...] = (
+    ("Balloon at sunset", "a red hot air balloon over snowy mountains at sunset"),
+    ("Sail by moonlight", "a white sailboat on the sea at night, full moon on the right"),
+    ("Cabin in the snow", "a yellow cabin on a snow field with pine forest at dusk"),
+    ("Lighthouse at noon", "a blue lighthouse on the left by the sea at noon"),
+    ("Lavender at dawn", "green hills and a lavender field at dawn, sun on the left"),
+    ("Canyon in the fog", "a red canyon behind a desert, foggy morning"),
+)
+
+
+@dataclass(frozen=True)
+class StudioSettings:
+    """What a host may want to change. Sizes in bytes, times in seconds."""
+
+    title: str = "Layered Diffusion"
+    queue_size: int = 16  # runs that may wait; the next visitor is told that the queue is full
+    page_steps: int = 100  # most steps that the page offers (250 by the API)
+    keep_runs: int = 12  # finished or stopped runs kept for downloads, over all visitors
+    keep_bytes: int = 1 << 30  # memory that their steps may take; the newest run is always kept
+    keep_seconds: float = 1800.0  # how long an untouched run is kept
+    examples: tuple[tuple[str, str], ...] = EXAMPLES  # (short name, prompt)
+
+
+def colour_of(size: int) -> str:
+    """Hex colour of a scale, the same everywhere on the page."""
+    return SCALE_COLOURS.get(size, OTHER_COLOUR)
+
+
+def shown_scales(scales: tuple[int, ...]) -> tuple[int, ...]:
+    """The scales always on show, coarse to fine."""
+    return scales[-SIDE_BY_SIDE:]

@@ -1,0 +1,543 @@
+"""The studio without a browser: settings, links, the store of runs, what events answer, and the endpoints for programs."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+from fake_pipeline import SCALES, FakePipeline, serve
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import app
+from layered.config import SampleConfig
+from layered.schedule import Schedule
+from layered.studio import encode, exports
+from layered.studio.handlers import Handlers, schedule_value
+from layered.studio.links import CUSTOM, PROMPT_LIMIT, flatten, from_query, shift_name, to_config, to_query
+from layered.studio.settings import EXAMPLES, SCALE_COLOURS, StudioSettings, shown_scales
+from layered.studio.store import RunStore
+from layered.trajectory import Trajectory, to_uint8
+
+UNITS = ("guidance_from", "guidance_to", "eta", "ddpm_noise")
+RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "sleep_below": (-20, 0)}
+RANGES |= dict.fromkeys(UNITS, (0, 1)) | {shift_name(size): (-12, 6) for size in SCALES}
+CONFIGS = [
+    SampleConfig(),
+    SampleConfig(steps=7, guidance=1.5, seed=2**32 - 1, noise="independent", preset="paper"),
+    SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
+    SampleConfig(guidance_interval=(0.2, 0.75), solver="ddpm", ddpm_noise=0.4, spacing="time", sleep_below=-8.0),
+    SampleConfig(eta=0.5, noise="bilinear", preset="unshifted", clipping="dynamic"),
+]
+HOSTILE = {
+    "html": "<img src=x onerror=alert(1)> ${alert(1)} {{value}} `tick`",
+    "emoji": "a balloon 🎈🎈🎈 over 山 and море",
+    "right to left": "بالون أحمر فوق الجبال",
+    "control": "a\x00red\u202eballoon\u200f",
+    "long": "a red balloon " * 71,
+}
+
+
+@pytest.fixture
+def pipeline() -> FakePipeline:
+    return FakePipeline(pause=0.0)
+
+
+@pytest.fixture
+def handlers(pipeline: FakePipeline) -> Handlers:
+    return Handlers(pipeline, StudioSettings())
+
+
+def values(**changed: Any) -> dict[str, Any]:
+    """What the page's controls send: the defaults, and what is changed."""
+    return flatten(SampleConfig(), SCALES) | {"random_seed": False} | changed
+
+
+def picture_of(url: str) -> Image.Image:
+    head, data = url.split(",", 1)
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+# ------------------------------------------------------------------ settings and links
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_settings_survive_the_controls_and_the_link(config):
+    assert to_config(flatten(config, SCALES), SCALES) == config
+    query = dict(parse_qsl(to_query("red & blue", config, SCALES)))
+    found = from_query(query, SCALES, RANGES)
+    assert found["prompt"] == "red & blue"
+    assert to_config(flatten(SampleConfig(), SCALES) | found, SCALES) == config
+
+
+def test_every_control_reaches_the_settings_of_the_run():
+    usual = to_config(values(), SCALES)
+    changed = {
+        "steps": 3,
+        "seed": 9,
+        "guidance": 5.0,
+        "guidance_from": 0.1,
+        "guidance_to": 0.9,
+        "eta": 0.3,
+        "ddpm_noise": 0.9,
+        "sleep_below": -3.0,
+        "noise": "box",
+        "preset": "paper",
+        "solver": "ddpm",
+        "states": "top-down",
+        "clipping": "none",
+        "spacing": "time",
+    } | {shift_name(size): 1.0 for size in SCALES}
+    assert set(changed) == set(flatten(SampleConfig(), SCALES))
+    for name, value in changed.items():
+        assert to_config(values(**{name: value}), SCALES) != usual, name
+
+
+def test_untouched_preset_stays_exact_and_moved_shifts_count():
+    paper = flatten(SampleConfig(preset="paper"), SCALES)
+    assert to_config(paper, SCALES).shifts is None
+    assert to_config(paper | {"shift_512": -3.0}, SCALES).shifts == (0.0, 0.0, 0.0, -2.08, -3.0)
+    assert to_config(values(preset=CUSTOM), SCALES).shifts is None  # custom, but nothing was moved
+    moved = to_config(values(preset=CUSTOM, shift_32=0.5), SCALES)
+    assert moved.shifts[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("steps", 0, "1 to 250"),
+        ("steps", 251, "1 to 250"),
+        ("steps", 2.5, "whole number"),
+        ("steps", None, "empty"),
+        ("steps", "many", "expected a number"),
+        ("steps", True, "expected a number"),
+        ("seed", -1, "seed"),
+        ("seed", 2**32, "seed"),
+        ("seed", math.nan, "expected a number"),
+        ("guidance", math.inf, "expected a number"),
+        ("guidance", 21, "0 to 20"),
+        ("guidance_from", 0.9, "guidance interval"),
+        ("shift_256", -16, "shift"),
+        ("shift_256", [], "Shift 256"),
+        ("eta", 1.5, "0 to 1"),
+        ("noise", "pink", "noise mode"),
+        ("preset", "mine", "preset"),
+        ("solver", None, "solver"),
+        ("states", {"a": 1}, "state mode"),
+    ],
+)
+def test_a_bad_control_is_refused_with_a_sentence(handlers, pipeline, name, value, says):
+    changed = {name: value, "guidance_to": 0.5} if name == "guidance_from" else {name: value}
+    with pytest.raises(gr.Error, match=says) as caught:
+        next(handlers.run("a red balloon", values(**changed), "tab"))
+    assert not caught.value.print_exception
+    assert not pipeline.asked and len(handlers.store) == 0
+
+
+def test_links_ignore_what_they_do_not_understand():
+    bad = {
+        "prompt": "   ",
+        "steps": "1e9",
+        "seed": "-3",
+        "guidance": "nan",
+        "noise": "pink",
+        "preset": "mine",
+        "solver": "<script>",
+        "shift_512": "low",
+        "shift_64": "-99",
+        "__theme": "dark",
+        "random_seed": "x",
+    }
+    assert from_query(bad, SCALES, RANGES) == {"preset": CUSTOM}
+    assert from_query({"steps": "12", "solver": "ddpm"}, SCALES, RANGES) == {"steps": 12, "solver": "ddpm"}
+    assert len(from_query({"prompt": "x" * 5000}, SCALES, RANGES)["prompt"]) == PROMPT_LIMIT
+
+
+# ------------------------------------------------------------------ the store
+
+
+def a_run(store: RunStore, pipeline: FakePipeline, steps: int = 1, session: str = "tab"):
+    run = store.open(session, "x", SampleConfig(steps=steps), {})
+    for step in pipeline.stream("x", run.config):
+        store.add(run, step)
+    return run
+
+
+def test_store_forgets_the_oldest_by_count_bytes_and_age():
+    now = [0.0]
+    small = FakePipeline(scales=(32, 64), pause=0.0)
+    store = RunStore(count=3, max_bytes=10**9, seconds=60, clock=lambda: now[0])
+    runs = [a_run(store, small) for _ in range(3)]
+    assert store.get(runs[0].id) is runs[0]  # touched: now the second is the oldest
+    a_run(store, small)
+    assert store.get(runs[1].id) is None and store.get(runs[0].id) is runs[0]
+    now[0] = 61.0
+    assert store.get(runs[0].id) is None and len(store) == 0
+
+    size = a_run(store, small).bytes
+    store.max_bytes = 2 * size
+    for _ in range(20):
+        a_run(store, small)
+        assert store.bytes <= 2 * size and len(store) <= 2
+    large = a_run(store, small, steps=5)  # more than the limit alone: kept until the next one
+    assert store.get(large.id) is large and len(store) == 1
+
+
+def test_store_keeps_half_precision_and_no_more_than_it_says():
+    pipeline = FakePipeline(scales=(32, 64), pause=0.0)
+    store = RunStore(count=3, max_bytes=10**9, seconds=60)
+    run = a_run(store, pipeline, steps=4)
+    assert run.bytes == 4 * 2 * 2 * 3 * (32**2 + 64**2) == store.bytes
+    assert all(x.dtype == torch.float16 for step in run.steps for scales in (step.z, step.x0) for x in scales.values())
+
+
+def test_store_names_cannot_be_guessed_and_a_closed_tab_is_forgotten(tmp_path):
+    pipeline = FakePipeline(scales=(32, 64), pause=0.0)
+    store = RunStore(count=9, max_bytes=10**9, seconds=60)
+    runs = [a_run(store, pipeline, session=session) for session in ("a", "b", "a")]
+    assert len({run.id for run in runs}) == 3 and all(len(run.id) >= 20 for run in runs)
+    export = tmp_path / "file"
+    export.write_text("x")
+    runs[0].files["png1"] = str(export)
+    store.drop_session("a")
+    assert not export.exists()
+    assert [store.get(run.id) for run in runs] == [None, runs[1], None]
+    step = next(pipeline.stream("x", SampleConfig(steps=1)))
+    store.add(runs[0], step)  # still drawing when its tab was closed
+    assert len(runs[0].steps) == 1 and len(store) == 1
+    assert store.get(["a"]) is None and store.get(None) is None
+
+
+# ------------------------------------------------------------------ pictures
+
+
+def test_pictures_are_what_to_uint8_makes_of_them():
+    x = torch.linspace(-1.3, 1.3, 3 * 64 * 64).reshape(1, 3, 64, 64)
+    ours = np.asarray(encode.image(x)).astype(int)
+    assert np.abs(ours - to_uint8(x)[0].astype(int)).max() <= 1
+    assert np.asarray(encode.image(torch.full((1, 3, 4, 4), math.nan))).std() == 0
+
+
+def test_noisy_states_fit_the_range_and_become_the_picture():
+    z = torch.randn(1, 3, 128, 128)
+    noise = np.asarray(encode.noisy_image(z, -15.0))
+    assert 0.9 < ((noise > 0) & (noise < 255)).mean() < 0.99
+    clean = torch.rand(1, 3, 128, 128) * 2 - 1
+    assert np.abs(np.asarray(encode.noisy_image(clean, 15.0)).astype(int) - to_uint8(clean)[0].astype(int)).max() <= 1
+
+
+def test_numbers_are_ready_for_json():
+    assert encode.numbers({128: 1.23456, 256: math.nan, 512: math.inf}) == {"128": 1.235, "256": None, "512": None}
+
+
+# ------------------------------------------------------------------ a run
+
+
+def test_run_sends_every_step_and_keeps_it(handlers, pipeline):
+    sent = list(handlers.run("  a red balloon ", values(steps=4, seed=11), "tab"))
+    assert [value["frame"]["step"] for value, _ in sent] == [0, 1, 2, 3]
+    assert [value["state"] for value, _ in sent] == ["running"] * 3 + ["done"]
+    first, run = sent[0]
+    json.dumps(first, allow_nan=False)
+    assert {size: picture_of(url).size for size, url in first["frame"]["x0"].items()} == {str(s): (s, s) for s in SCALES}
+    assert set(first["frame"]["measures"]) == {"logsnr", "change", "agreement", "detail"}
+    assert first["seed"] == 11 and first["settings"]["prompt"] == "a red balloon" and first["total"] == 4
+    assert pipeline.asked == [("a red balloon", SampleConfig(steps=4, seed=11))]
+    assert handlers.store.get(run.id) is run and len(run.steps) == 4 and run.finished
+    assert "z" not in first["frame"]  # only fetched when looked at
+    assert len(json.dumps(first)) < 150_000
+
+
+def test_random_seed_is_drawn_anew_and_told(handlers):
+    seeds = {next(handlers.run("x", values(steps=1, random_seed=True), "tab"))[0]["seed"] for _ in range(4)}
+    assert len(seeds) > 1 and all(0 <= seed < 2**32 for seed in seeds)
+
+
+def test_closed_run_stops_the_work_and_keeps_what_was_drawn(handlers, pipeline):
+    stream = handlers.run("a red balloon", values(steps=50), "tab")
+    _, run = next(stream)
+    next(stream)
+    stream.close()
+    assert pipeline.closed == 1 and pipeline.made == 2
+    assert len(run.steps) == 2 and not run.finished
+    assert handlers.store.get(run.id) is run
+
+
+@pytest.mark.parametrize("prompt", HOSTILE.values(), ids=HOSTILE)
+def test_any_text_is_a_prompt(handlers, prompt):
+    value, run = next(handlers.run(prompt, values(steps=1), "tab"))
+    assert value["settings"]["prompt"] == prompt.strip() == run.prompt
+    assert isinstance(handlers.unknown_words(prompt)["words"], list)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"), [("", "empty"), (" \n ", "empty"), ("x" * 10_000, "10,000 characters"), (None, "text"), (["a"], "text")]
+)
+def test_no_prompt_or_too_much_of_it_is_refused(handlers, prompt, says):
+    with pytest.raises(gr.Error, match=says):
+        next(handlers.run(prompt, values(), "tab"))
+    assert handlers.unknown_words(prompt) is not None
+
+
+def test_refusals_quote_no_markup(handlers):
+    with pytest.raises(gr.Error) as caught:
+        next(handlers.run("x", values(solver="<img src=x onerror=alert(1)>"), "tab"))
+    assert "<img" not in str(caught.value)
+    with pytest.raises(gr.Error) as caught:
+        next(handlers.run("x", values(solver="x" * 10_000), "tab"))
+    assert len(str(caught.value)) < 500
+
+
+def test_a_mistake_found_by_the_pipeline_is_told_too(handlers, pipeline, monkeypatch):
+    def refuse(prompt: str, config: SampleConfig) -> Iterator[Any]:
+        raise ValueError("This model cannot draw that: choose fewer scales.")
+
+    monkeypatch.setattr(pipeline, "stream", refuse)
+    with pytest.raises(gr.Error, match="choose fewer scales"):
+        next(handlers.run("x", values(), "tab"))
+
+
+def test_missed_steps_and_noisy_states_can_be_fetched(handlers):
+    sent = [value for value, run in handlers.run("a red balloon", values(steps=3), "tab")]
+    name = sent[0]["run"]
+    (again,) = handlers.frames({"run": name, "steps": [1], "kind": "frame"})
+    assert again["step"] == 1 and set(again["x0"]) == set(sent[1]["frame"]["x0"])
+    for measure, numbers in sent[1]["frame"]["measures"].items():
+        assert again["measures"][measure] == pytest.approx(numbers, rel=0.05, abs=2e-3)
+    noisy = handlers.frames({"run": name, "steps": [2, 0], "kind": "z"})
+    assert [state["step"] for state in noisy] == [0, 2]
+    assert picture_of(noisy[0]["z"]["512"]).size == (512, 512)
+
+
+@pytest.mark.parametrize(
+    "asked", [None, "x", {}, {"run": "nobody", "steps": [0]}, {"run": {"a": 1}, "steps": [0]}, {"steps": "all"}, [1, 2]]
+)
+def test_fetching_trusts_nothing(handlers, asked):
+    assert handlers.frames(asked) == []
+
+
+def test_fetching_is_bounded_and_ignores_bad_steps(handlers):
+    name = [value for value, _ in handlers.run("x", values(steps=2), "tab")][0]["run"]
+    asked = {"run": name, "steps": [-1, True, "0", 1, 99, 2**70, None, 1.0], "kind": "z"}
+    assert [state["step"] for state in handlers.frames(asked)] == [1]
+    assert handlers.frames({"run": name, "steps": [9] * 10_000 + [1], "kind": "z"}) == []
+
+
+# ------------------------------------------------------------------ the schedule
+
+
+def test_leak_meter_says_what_rho_means():
+    aligned = schedule_value(Schedule.preset("aligned", SCALES), "sinc")
+    assert not any(pair["leaks"] for pair in aligned["rho"]) and "Nothing leaks" in aligned["say"]
+    paper = schedule_value(Schedule.preset("paper", SCALES), "sinc")
+    leaks = {(pair["low"], pair["high"]): pair["leaks"] for pair in paper["rho"]}
+    assert leaks[128, 256] and not leaks[256, 512]
+    assert paper["rho"][2]["rho"] == pytest.approx(2 * math.exp(math.log(1 / 8) / 2), abs=1e-3)
+    apart = schedule_value(Schedule.preset("paper", SCALES), "independent")
+    assert not any(pair["leaks"] for pair in apart["rho"]) and "nothing can leak" in apart["say"]
+    assert len(paper["t"]) == len(paper["curves"]["512"])
+    assert all(a > b for a, b in itertools.pairwise(paper["curves"]["512"]))
+    json.dumps(paper, allow_nan=False)
+
+
+@pytest.mark.parametrize("value", [None, "x", math.nan, []])
+def test_schedule_waits_for_a_number(handlers, value):
+    assert handlers.schedule(values(shift_512=value)) == gr.skip()
+
+
+def test_shown_scales_and_colours():
+    assert shown_scales(SCALES) == (128, 256, 512) and shown_scales((128, 256)) == (128, 256)
+    assert set(SCALE_COLOURS) == set(SCALES) and len(set(SCALE_COLOURS.values())) == 5
+
+
+# ------------------------------------------------------------------ files
+
+
+def test_png_carries_its_settings_in_any_script(handlers, tmp_path):
+    prompt = "بالون 🎈 <b>red</b>"
+    *_, (_, run) = handlers.run(prompt, values(steps=2, seed=5), "tab")
+    path = handlers.png(run.id, str(tmp_path))
+    assert Image.open(path).size == (512, 512) and handlers.png(run.id, str(tmp_path)) == path
+    assert np.abs(np.asarray(Image.open(path)).astype(int) - to_uint8(run.steps[-1].x0[512])[0].astype(int)).max() <= 1
+    settings = exports.read_png_settings(path)
+    assert settings == run.settings and settings["prompt"] == prompt and settings["seed"] == 5
+    Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
+    with pytest.raises(ValueError, match="no settings"):
+        exports.read_png_settings(tmp_path / "plain.png")
+
+
+def test_partial_run_comes_home_as_a_trajectory(handlers, tmp_path):
+    paper = flatten(SampleConfig(steps=9, preset="paper"), SCALES)
+    stream = handlers.run("a red balloon", paper, "tab")
+    runs = [next(stream)[1] for _ in range(3)]
+    stream.close()
+    loaded = Trajectory.load(handlers.trajectory(runs[0].id, str(tmp_path)))
+    assert len(loaded.steps) == 3 and loaded.prompt == "a red balloon" and loaded.config.steps == 9
+    assert loaded.shifts == pytest.approx(Schedule.preset("paper", SCALES).shifts)
+    assert torch.allclose(loaded.final[128], runs[0].steps[-1].x0[128].float())
+
+
+@pytest.mark.parametrize("name", ["", None, "nobody", ["x"]])
+def test_nothing_to_download_is_a_sentence(handlers, tmp_path, name):
+    for write in (handlers.png, handlers.trajectory):
+        with pytest.raises(gr.Error, match="press Run"):
+            write(name, str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------ the endpoints for programs
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, FakePipeline]]:
+    pipeline = FakePipeline(pause=0.0)
+    with serve(pipeline) as (url, _):
+        yield url, pipeline
+
+
+@pytest.fixture(scope="module")
+def client(server) -> Client:
+    return Client(server[0], verbose=False)
+
+
+def test_only_two_endpoints_are_named(client):
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/sample", "/generate"}
+
+
+def test_sample_streams_every_step(client, server):
+    given = {"steps": 3, "seed": 7, "preset": "paper", "noise": "independent", "solver": "dpm++", "states": "top-down"}
+    steps = list(client.submit("a red balloon", **given, api_name="/sample"))
+    assert [step["step"] for step in steps] == [0, 1, 2]
+    assert [step["state"] for step in steps] == ["running", "running", "done"]
+    assert steps[0]["total"] == 3 and steps[0]["seconds"] <= steps[-1]["seconds"]
+    assert picture_of(steps[-1]["x0"]["512"]).size == picture_of(steps[0]["z"]["512"]).size == (512, 512)
+    assert steps[1]["measures"]["logsnr"]["128"] > steps[0]["measures"]["logsnr"]["128"]
+    assert server[1].asked[-1] == ("a red balloon", SampleConfig(**given))
+    assert steps[0]["settings"]["shifts_used"]["512"] == pytest.approx(math.log(1 / 32), abs=1e-6)
+
+
+def test_generate_returns_pictures_and_settings(client):
+    *pictures, settings = client.predict("a red balloon", steps=2, seed=3, api_name="/generate")
+    assert [Image.open(path).size[0] for path in pictures] == [128, 256, 512]
+    assert [Image.open(path).format for path in pictures] == ["PNG"] * 3
+    told = json.loads(settings)
+    assert told["seed"] == 3 and told["steps"] == 2 and told["prompt"] == "a red balloon"
+    assert exports.read_png_settings(pictures[-1]) == told
+
+
+def test_endpoint_defaults_are_those_of_a_run(client, server):
+    client.predict("a red balloon", steps=1, api_name="/generate")
+    config = server[1].asked[-1][1]
+    assert dataclasses.replace(config, seed=0) == SampleConfig(steps=1)
+
+
+@pytest.mark.parametrize("endpoint", ["/sample", "/generate"])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": "x" * 10_000}, "10,000 characters"),
+        ({"prompt": 5}, "must be text"),
+        ({"steps": 0}, "1 to 250"),
+        ({"steps": "many"}, "steps"),
+        ({"steps": 2.5}, "whole number"),
+        ({"steps": None}, "steps"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**40}, "seed"),
+        ({"guidance": 99}, "0 to 20"),
+        ({"guidance": [1, 2]}, "guidance"),
+        ({"guidance": []}, "guidance"),
+        ({"guidance_from": 0.9, "guidance_to": 0.1}, "guidance interval"),
+        ({"shifts": [1, 2]}, "hifts"),
+        ({"shifts": "low"}, "shifts"),
+        ({"shifts": [0, 0, 0, 0, 99]}, "shift"),
+        ({"noise": "pink"}, "noise mode"),
+        ({"noise": ["sinc"]}, "noise mode"),
+        ({"solver": None}, "solver"),
+        ({"eta": {}}, "eta"),
+        ({"sleep_below": "deep"}, "sleep_below"),
+    ],
+)
+def test_endpoints_refuse_bad_values_with_a_sentence(client, server, endpoint, given, says):
+    asked = len(server[1].asked)
+    with pytest.raises(AppError, match=says):
+        client.predict(**({"prompt": "a red balloon", "steps": 1} | given), api_name=endpoint)
+    assert len(server[1].asked) == asked
+
+
+def test_not_a_number_is_refused_and_the_server_goes_on(client):
+    with pytest.raises((AppError, ValueError)):
+        client.predict("a red balloon", steps=1, guidance=math.nan, api_name="/sample")
+    assert client.predict("a red balloon", steps=1, api_name="/sample")["state"] == "done"
+
+
+def test_a_cancelled_job_stops_the_work(server):
+    url, pipeline = server
+    client = Client(url, verbose=False)
+    made, closed = pipeline.made, pipeline.closed
+    job = client.submit("a red balloon", steps=200, api_name="/sample")
+    next(iter(job))
+    job.cancel()
+    deadline = pipeline.wait(lambda: pipeline.closed > closed)
+    assert deadline and pipeline.made - made < 200
+
+
+# ------------------------------------------------------------------ the command
+
+
+def test_app_reads_its_environment(monkeypatch):
+    for name in ("LAYERED_HOST", "LAYERED_PORT", "LAYERED_CHECKPOINT", "GRADIO_SERVER_PORT", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert (app.parse([]).host, app.parse([]).port) == ("127.0.0.1", None)
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "7001")
+    assert app.parse([]).port == 7001
+    monkeypatch.setenv("LAYERED_PORT", "7002")
+    monkeypatch.setenv("LAYERED_CHECKPOINT", "somewhere")
+    monkeypatch.setenv("SPACE_ID", "me/space")
+    options = app.parse([])
+    assert (options.port, options.host, options.checkpoint) == (7002, "0.0.0.0", "somewhere")
+    assert app.parse(["--port", "7003", "--host", "::1"]).port == 7003
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "70000", "seven"])
+def test_app_refuses_a_bad_port(capsys, port):
+    with pytest.raises(SystemExit):
+        app.parse(["--port", port])
+    assert "not a port" in capsys.readouterr().err
+
+
+def test_app_says_why_it_cannot_start(capsys, tmp_path):
+    assert app.main(["--checkpoint", str(tmp_path / "nothing")]) == 1
+    said = capsys.readouterr().err
+    assert "cannot start" in said and "nothing" in said and "Traceback" not in said
+    assert app.main(["--checkpoint", str(tmp_path), "--device", "abacus"]) == 1
+    assert "abacus" in capsys.readouterr().err
+
+
+def test_examples_are_short_and_distinct():
+    assert len(EXAMPLES) == 6 and len({prompt for _, prompt in EXAMPLES}) == 6
+    assert all(len(name) < 24 and len(prompt) < 100 for name, prompt in EXAMPLES)
+
+
+def test_nothing_of_the_page_names_another_host():
+    folder = Path(app.__file__).parent / "assets"
+    for path in [*folder.glob("*.js"), *folder.glob("*.css"), *folder.glob("*.html")]:
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http" not in text, path.name
+    for path in folder.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "${" not in text and "{{" not in text and "`" not in text, path.name
