@@ -44,6 +44,10 @@ class TextStates:
         """The same states on another device."""
         return TextStates(self.tokens.to(device), self.mask.to(device), self.pooled.to(device))
 
+    def first(self, count: int) -> TextStates:
+        """The first ``count`` prompts of the batch."""
+        return TextStates(self.tokens[:count], self.mask[:count], self.pooled[:count])
+
     def expand(self, batch: int) -> TextStates:
         """One prompt for a batch of samples."""
         return TextStates(self.tokens.expand(batch, -1, -1), self.mask.expand(batch, -1), self.pooled.expand(batch, -1))

@@ -87,12 +87,20 @@ def main(arguments: list[str] | None = None) -> None:
             return
         last_sheet[0] = time.monotonic()
         name = f"{stage.name}-{'end' if finished else f'{progress.pictures:08d}'}.png"
-        draw_sheet(average, sheet_text, stage.top, options.run / "sheets" / name, options.device)
+        text = sheet_text if stage.top <= 128 else sheet_text.first(4)  # large pictures cost minutes on a CPU
+        draw_sheet(average, text, stage.top, options.run / "sheets" / name, options.device)
 
     trainer = Trainer(
-        model, plan, TrainConfig(seed=options.seed), sources, CaptionMemory(encoder.encode), options.run, options.device,
-        on_checkpoint=on_checkpoint, compile_model=options.compile,
-    )  # fmt: skip
+        model,
+        plan,
+        TrainConfig(seed=options.seed),
+        sources,
+        CaptionMemory(encoder.encode, options.device, autocast=True),
+        options.run,
+        options.device,
+        on_checkpoint=on_checkpoint,
+        compile_model=options.compile,
+    )
     progress = trainer.run()
     if options.export:
         meta = {

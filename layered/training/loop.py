@@ -95,10 +95,10 @@ class Trainer:
 
     def _train(self, stage: StageConfig, progress: Progress, optimizers, ema: PowerEMA, batches: Batches) -> None:
         """The steps of one stage until its budget is spent."""
-        last_save, running = time.perf_counter(), {}
+        mark = last_save = time.perf_counter()
+        running: dict[int, float] = {}
         with tqdm(desc=stage.name, unit=" pictures", initial=progress.pictures, mininterval=5) as bar:
             for batch in batches.ahead(progress.step):
-                started = time.perf_counter()
                 done = self._done(stage, progress)
                 if done >= 1:
                     break
@@ -112,19 +112,13 @@ class Trainer:
                 bar.update(stage.batch)
                 bar.set_postfix({f"loss {size}": f"{loss:.4f}" for size, loss in running.items()})
                 now = time.perf_counter()
-                progress.seconds += now - started + self._waited(started)
+                progress.seconds += now - mark
                 if now - last_save > self.save_seconds:
                     self._log(stage, progress, running, rate)
                     self._save(progress, stage, ema, optimizers)
-                    last_save = time.perf_counter()
-                    self._mark = last_save
+                    now = last_save = time.perf_counter()  # saving and drawing sheets are not training
+                mark = now
         self._log(stage, progress, running, 0.0)
-
-    def _waited(self, started: float) -> float:
-        """Seconds between the end of the step before and ``started``: making the batch belongs to the budget."""
-        mark = getattr(self, "_mark", started)
-        self._mark = time.perf_counter()
-        return max(0.0, started - mark)
 
     def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float) -> dict[int, float]:
         losses = batch_losses(self.runner, batch, stage.train, self.config.autocast)
