@@ -24,11 +24,12 @@ from PIL import Image
 
 import app
 from layered.config import SampleConfig
+from layered.plots import SCALE_COLOURS
 from layered.schedule import Schedule
 from layered.studio import encode, exports
 from layered.studio.handlers import Handlers, schedule_value
 from layered.studio.links import CUSTOM, PROMPT_LIMIT, flatten, from_query, shift_name, to_config, to_query
-from layered.studio.settings import EXAMPLES, SCALE_COLOURS, StudioSettings, shown_scales
+from layered.studio.settings import EXAMPLES, StudioSettings, shown_scales
 from layered.studio.store import RunStore
 from layered.trajectory import Trajectory, to_uint8
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from layered.studio.settings import colour_of, shown_scales
+from layered.plots import scale_colour
+from layered.studio.settings import shown_scales
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
@@ -68,4 +69,4 @@ class Masthead(_Drawn):
 
 
 def _colours(scales: tuple[int, ...]) -> dict[str, str]:
-    return {str(size): colour_of(size) for size in scales}
+    return {str(size): scale_colour(size) for size in scales}

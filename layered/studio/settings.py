@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCALE_COLOURS: dict[int, str] = {32: "#8a93a6", 64: "#c084fc", 128: "#f2b04a", 256: "#3fbf9f", 512: "#6f8cff"}
-OTHER_COLOUR = "#e2777a"  # of a scale that has none of its own
-
 SIDE_BY_SIDE = 3  # the finest scales that are always on show; coarser ones on request
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
@@ -30,11 +27,6 @@ class StudioSettings:
     keep_bytes: int = 1 << 30  # memory that their steps may take; the newest run is always kept
     keep_seconds: float = 1800.0  # how long an untouched run is kept
     examples: tuple[tuple[str, str], ...] = EXAMPLES  # (short name, prompt)
-
-
-def colour_of(size: int) -> str:
-    """Hex colour of a scale, the same everywhere on the page."""
-    return SCALE_COLOURS.get(size, OTHER_COLOUR)
 
 
 def shown_scales(scales: tuple[int, ...]) -> tuple[int, ...]:
