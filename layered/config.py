@@ -71,7 +71,7 @@ class LevelConfig:
     blocks_down: int = 1  # residual blocks between the input convolution and the skip
     blocks_up: int = 2  # residual blocks after the fusion with the level below
     prediction: Prediction = "x"  # what the output convolution predicts
-    detail_std: float = 0.5  # standard deviation of what this level adds to the enlarged one below ("posterior" only)
+    detail_std: float | None = None  # standard deviation of what this level adds to the enlarged one below; None: nothing below
 
     def __post_init__(self) -> None:
         _whole("size of a level", self.size, 1, 2**14)
@@ -79,7 +79,10 @@ class LevelConfig:
             _whole(f"{name} of level {self.size}", getattr(self, name), 1, 2**14)
         for name in ("blocks_down", "blocks_up"):
             _whole(f"{name} of level {self.size}", getattr(self, name), 0, 256)
-        _number(f"detail_std of level {self.size}", self.detail_std, 0.0, 10.0)
+        if self.detail_std is not None:
+            _number(f"detail_std of level {self.size}", self.detail_std, 0.0, 10.0)
+        elif self.prediction == "posterior":
+            raise ValueError(f'Level {self.size} predicts "posterior": it needs a detail_std, a number above 0.')
         _one_of(f"prediction of level {self.size}", self.prediction, PREDICTIONS)
         if self.size % self.patch:
             raise ValueError(f"Patch {self.patch} does not divide the {self.size} pixels of its level.")
@@ -168,10 +171,10 @@ def compact(top: int = 512) -> ModelConfig:
     """The compact ladder, 32 to 512 pixels: the paper's isolated downsampling carried on down to a base of 32."""
     levels = (
         LevelConfig(size=32, patch=2, width=96, blocks_down=1, blocks_up=2, prediction="x"),
-        LevelConfig(size=64, patch=2, width=96, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.08),
-        LevelConfig(size=128, patch=4, width=96, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.07),
-        LevelConfig(size=256, patch=4, width=64, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.06),
-        LevelConfig(size=512, patch=4, width=48, blocks_down=1, blocks_up=2, prediction="posterior", detail_std=0.06),
+        LevelConfig(size=64, patch=2, width=96, blocks_down=1, blocks_up=2, prediction="x", detail_std=0.08),
+        LevelConfig(size=128, patch=4, width=96, blocks_down=1, blocks_up=2, prediction="x", detail_std=0.07),
+        LevelConfig(size=256, patch=4, width=64, blocks_down=1, blocks_up=2, prediction="x", detail_std=0.06),
+        LevelConfig(size=512, patch=4, width=48, blocks_down=1, blocks_up=2, prediction="x", detail_std=0.06),
     )
     return ModelConfig(levels=levels, trunk=TrunkConfig(width=256, depth=8)).upto(top)
 

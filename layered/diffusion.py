@@ -190,11 +190,11 @@ class GuidedDenoiser:
 def loss_weight(level: LevelConfig, logsnr: Tensor) -> Tensor:
     """w_t of equation 3, on the squared error of x̂: 1 over the variance that its error has to begin with. (B,) → (B,).
 
-    For ``x`` and ``v`` that is 1/σ² (floored), which makes it the squared error in v. For ``posterior`` it is the variance of the
-    detail given z, EDM's weight, and the part of σ² by which the prediction below errs: so no noise level outweighs the others.
+    For a base that is 1/σ² (floored), which makes it the squared error in v. For a level with a ``detail_std`` it is the variance
+    of its detail given z, and the part of σ² by which the prediction below errs: so no noise level outweighs the others.
     """
     variance = torch.sigmoid(-logsnr)  # σ²
-    if level.prediction != "posterior":
+    if level.detail_std is None:
         return 1.0 / variance.clamp_min(LOSS_FLOOR)
     detail = posterior_variance(logsnr, level.detail_std) + BELOW_ERROR * variance
     return 1.0 / detail.clamp_min(LOSS_FLOOR * level.detail_std**2)

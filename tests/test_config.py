@@ -82,6 +82,7 @@ def test_lists_become_tuples_and_one_weight_a_number() -> None:
         (lambda: LevelConfig(32, 2, 8.0), "width of level 32"),
         (lambda: LevelConfig(32, 2, 8, blocks_up=-1), "blocks_up of level 32"),
         (lambda: LevelConfig(32, 2, 8, detail_std=math.nan), "detail_std of level 32"),
+        (lambda: LevelConfig(32, 2, 8, prediction="posterior"), "needs a detail_std"),
         (lambda: TrunkConfig(stages=((64,),)), "trunk stages"),
         (lambda: TrunkConfig(stages=64), "trunk stages"),
         (lambda: TrunkConfig(width=100), "heads of 64"),

@@ -149,9 +149,10 @@ def test_the_loss_is_the_squared_error_in_v(sample, prediction) -> None:
     assert loss.item() == pytest.approx(in_v.item(), rel=1e-3)
 
 
-def test_the_loss_of_a_posterior_level_is_even_over_noise_levels() -> None:
+@pytest.mark.parametrize("prediction", ["x", "v", "posterior"])
+def test_the_loss_of_a_level_that_adds_detail_is_even_over_noise_levels(prediction) -> None:
     """A level whose error is what the detail and the level below leave open has the same loss everywhere above the floor."""
-    level = LevelConfig(8, 1, 4, prediction="posterior", detail_std=0.1)
+    level = LevelConfig(8, 1, 4, prediction=prediction, detail_std=0.1)
     logsnr = torch.tensor([-3.0, 0.0, 4.0])
     error = posterior_variance(logsnr, 0.1) + 0.05 * torch.sigmoid(-logsnr)
     assert torch.allclose(loss_weight(level, logsnr) * error, torch.ones(3), atol=1e-4)
