@@ -26,7 +26,8 @@ META = {
 
 
 def tiny_config(width: int = 16) -> ModelConfig:
-    levels = (LevelConfig(size=16, patch=2, width=width), LevelConfig(size=32, patch=2, width=8, prediction="posterior", detail_std=0.1))
+    fine = LevelConfig(size=32, patch=2, width=8, prediction="posterior", detail_std=0.1)
+    levels = (LevelConfig(size=16, patch=2, width=width), fine)
     return ModelConfig(levels=levels, trunk=TrunkConfig(width=16, depth=2, head_width=8), text_width=12, time_width=16)
 
 
