@@ -6,6 +6,8 @@ const panels = find(".panels"), scrub = find(".scrub"), live = find(".live"), pl
 const colours = props.colours, shown = props.shown;
 const SVG = "http://www.w3.org/2000/svg";
 const PLAY_MS = 120;
+const DOUBLE_CLICK_MS = 700;
+const FREE_MS = 8000; // gradio has answered a cancellation by then, or the connection is lost
 const CHUNK = 6; // noisy states fetched at once
 const EXPLAIN = {
   change: "How much a scale's prediction moved since the step before (root mean square, in units of −1 … 1).",
@@ -16,6 +18,8 @@ const EXPLAIN = {
 const UNIT = { change: "", logsnr: "", agreement: " dB", detail: "" };
 
 let run = null; // { id, total, seconds, frames: [], scales: ["128", ...], settings, query, seed }
+let begun = -Infinity; // when Run was pressed last, in ms
+let inFlight = false, wanted = false; // whether gradio is busy with a run, and whether another is wanted after it
 let cursor = -1, follow = true, timer = null, view = "x0", measure = "change", state = "idle";
 const figures = new Map();
 
@@ -118,7 +122,7 @@ function seconds(value) {
 function status() {
   const line = find(".status"), count = kept();
   if (state === "waiting") return void (line.textContent = "waiting for the model …");
-  if (!run || !count) return void (line.textContent = "nothing drawn yet: write a prompt, or choose an example");
+  if (!run || !count) return void (line.textContent = "write a prompt, or choose an example");
   const parts = ["step " + (cursor + 1) + " / " + run.total, seconds(run.seconds)];
   if (state === "running") parts.push(seconds((run.seconds / count) * (run.total - count)) + " left");
   if (state === "stopped") parts.push("stopped");
@@ -228,6 +232,8 @@ const kept = () => (run ? run.frames.filter(Boolean).length : 0);
 
 function begin() {
   pause();
+  begun = performance.now();
+  inFlight = true;
   setState("waiting", "Waiting for the model.");
 }
 
@@ -296,8 +302,10 @@ async function loadStates() {
 
 // ---------------------------------------------------------------- what the page around it calls
 
+const busy = () => state === "running" || state === "waiting";
+
 function stop() {
-  if (state !== "running" && state !== "waiting") return;
+  if (!busy()) return;
   const nothing = state === "waiting";
   setState(nothing ? (kept() ? "done" : "idle") : "stopped", nothing ? "Cancelled." : "Stopped. What was drawn so far stays.");
 }
@@ -307,7 +315,14 @@ function fail() {
   else if (state === "running") setState("error", "The run ended early.");
 }
 
-window.layeredViewer = { begin, stop, fail, run: () => run, state: () => state };
+function free() {
+  inFlight = false;
+  if (!wanted) return;
+  wanted = false;
+  document.querySelector("#run")?.click();
+}
+
+window.layeredViewer = { begin, stop, fail, free, run: () => run, state: () => state };
 
 // ---------------------------------------------------------------- controls of the viewer
 
@@ -327,6 +342,22 @@ find(".coarse").addEventListener("change", (event) => { root.dataset.coarse = St
 scrub.addEventListener("input", () => seek(Number(scrub.value)));
 live.addEventListener("click", () => run && seek(run.frames.length - 1));
 play.addEventListener("click", togglePlay);
+
+// Run while running starts over: what is running is stopped, and Run is pressed again once gradio is free for it, which ignores
+// it before. The second click of a double click is nothing.
+function again(event) {
+  if (!inFlight) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (performance.now() - begun < DOUBLE_CLICK_MS && state !== "stopped") return;
+  wanted = true;
+  if (busy()) document.querySelector("#stop")?.click();
+  stop();
+  setTimeout(() => wanted && free(), FREE_MS);
+}
+const submits = (event) => event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && event.target.closest?.("#prompt");
+document.addEventListener("click", (event) => event.target.closest?.("#run") && again(event), true);
+document.addEventListener("keydown", (event) => submits(event) && again(event), true);
 
 let dragging = false;
 const plot = find(".plot");

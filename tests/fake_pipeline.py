@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from layered.config import SampleConfig
@@ -119,6 +122,13 @@ def landscape(size: int, seed: int) -> Tensor:
         grain = 0.03 * torch.randn(size, size, generator=generator)
         image = image * (1 - cover) + (shade + grain) * cover
     return image.mul(2).sub(1).clamp(-1, 1)[None]
+
+
+def picture_of(url: str) -> Image.Image:
+    """The picture of a data URL."""
+    head, data = url.split(",", 1)
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
 
 
 @contextlib.contextmanager

@@ -123,7 +123,8 @@ class Handlers:
     def _kept(self, run_id: Any) -> Run:
         run = self.store.get(run_id)
         if run is None or not run.steps:
-            raise gr.Error(GONE if run_id else "There is nothing to download yet: press Run first.", print_exception=False)
+            say = GONE if run_id else "There is nothing to download yet: press Run first."
+            raise gr.Error(say, title="Nothing to download", print_exception=False)
         return run
 
     def _file(self, run: Run, kind: str, write: Callable[[], Path]) -> str:
@@ -182,4 +183,4 @@ def refused() -> Iterator[None]:
     except ValueError as error:
         message = str(error)
         short = message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + " …"
-        raise gr.Error(html.escape(short, quote=False), print_exception=False) from None
+        raise gr.Error(html.escape(short, quote=False), title="Not run", print_exception=False) from None

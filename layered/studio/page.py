@@ -18,6 +18,7 @@ from layered.studio.settings import StudioSettings
 MODEL = "model"  # the queue that everything which runs the model shares
 BEGIN = "(...values) => { window.layeredViewer?.begin(); return values; }"
 STOP = "() => { window.layeredViewer?.stop(); }"
+FREE = "() => { window.layeredViewer?.free(); }"
 FAIL = "() => { window.layeredViewer?.fail(); }"
 PRESS_RUN = "() => { document.querySelector('#run')?.click(); }"
 PRESS = "() => { document.querySelector('#%s')?.click(); }"
@@ -143,6 +144,7 @@ class Page:
             concurrency_limit=1,
         )
         running.failure(None, js=FAIL, **quiet)
+        running.then(None, js=FREE, **quiet)
         self.stop.click(None, cancels=[running], js=STOP, **aside)
 
         for button, prompt in self.examples:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from layered.plots import SCALE_COLOURS
 from layered.studio.components import ASSETS, asset
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
@@ -68,11 +69,16 @@ def theme() -> gr.themes.Base:
     )
 
 
+def scale_rules() -> str:
+    """The style of what belongs to one scale: its colour, from the one table of them."""
+    return "".join(f"\n.scale-{size} {{ --scale: {colour}; }}" for size, colour in SCALE_COLOURS.items())
+
+
 def launch_options() -> dict[str, Any]:
     """Arguments of ``launch()`` that belong to the page, not to the host it runs on."""
     return {
         "theme": theme(),
-        "css": asset("studio.css"),
+        "css": asset("studio.css") + scale_rules(),
         "favicon_path": ASSETS / "favicon.svg",
         "footer_links": ["api"],
         "run_history": False,

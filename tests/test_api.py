@@ -1,0 +1,163 @@
+"""The endpoints for programs, through gradio's own client, and the command that starts the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_pipeline import FakePipeline, picture_of, serve
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import app
+from layered.config import SampleConfig
+from layered.studio import exports
+from layered.studio.settings import EXAMPLES
+
+# ------------------------------------------------------------------ the endpoints for programs
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, FakePipeline]]:
+    pipeline = FakePipeline(pause=0.0)
+    with serve(pipeline) as (url, _):
+        yield url, pipeline
+
+
+@pytest.fixture(scope="module")
+def client(server) -> Client:
+    return Client(server[0], verbose=False)
+
+
+def test_only_two_endpoints_are_named(client):
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/sample", "/generate"}
+
+
+def test_sample_streams_every_step(client, server):
+    given = {"steps": 3, "seed": 7, "preset": "paper", "noise": "independent", "solver": "dpm++", "states": "top-down"}
+    steps = list(client.submit("a red balloon", **given, api_name="/sample"))
+    assert [step["step"] for step in steps] == [0, 1, 2]
+    assert [step["state"] for step in steps] == ["running", "running", "done"]
+    assert steps[0]["total"] == 3 and steps[0]["seconds"] <= steps[-1]["seconds"]
+    assert picture_of(steps[-1]["x0"]["512"]).size == picture_of(steps[0]["z"]["512"]).size == (512, 512)
+    assert steps[1]["measures"]["logsnr"]["128"] > steps[0]["measures"]["logsnr"]["128"]
+    assert server[1].asked[-1] == ("a red balloon", SampleConfig(**given))
+    assert steps[0]["settings"]["shifts_used"]["512"] == pytest.approx(math.log(1 / 32), abs=1e-6)
+
+
+def test_generate_returns_pictures_and_settings(client):
+    *pictures, settings = client.predict("a red balloon", steps=2, seed=3, api_name="/generate")
+    assert [Image.open(path).size[0] for path in pictures] == [128, 256, 512]
+    assert [Image.open(path).format for path in pictures] == ["PNG"] * 3
+    told = json.loads(settings)
+    assert told["seed"] == 3 and told["steps"] == 2 and told["prompt"] == "a red balloon"
+    assert exports.read_png_settings(pictures[-1]) == told
+
+
+def test_endpoint_defaults_are_those_of_a_run(client, server):
+    client.predict("a red balloon", steps=1, api_name="/generate")
+    config = server[1].asked[-1][1]
+    assert dataclasses.replace(config, seed=0) == SampleConfig(steps=1)
+
+
+@pytest.mark.parametrize("endpoint", ["/sample", "/generate"])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": "x" * 10_000}, "10,000 characters"),
+        ({"prompt": 5}, "must be text"),
+        ({"steps": 0}, "1 to 250"),
+        ({"steps": "many"}, "steps"),
+        ({"steps": 2.5}, "whole number"),
+        ({"steps": None}, "steps"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**40}, "seed"),
+        ({"guidance": 99}, "0 to 20"),
+        ({"guidance": [1, 2]}, "guidance"),
+        ({"guidance": []}, "guidance"),
+        ({"guidance_from": 0.9, "guidance_to": 0.1}, "guidance interval"),
+        ({"shifts": [1, 2]}, "hifts"),
+        ({"shifts": "low"}, "shifts"),
+        ({"shifts": [0, 0, 0, 0, 99]}, "shift"),
+        ({"noise": "pink"}, "noise mode"),
+        ({"noise": ["sinc"]}, "noise mode"),
+        ({"solver": None}, "solver"),
+        ({"eta": {}}, "eta"),
+        ({"sleep_below": "deep"}, "sleep_below"),
+    ],
+)
+def test_endpoints_refuse_bad_values_with_a_sentence(client, server, endpoint, given, says):
+    asked = len(server[1].asked)
+    with pytest.raises(AppError, match=says):
+        client.predict(**({"prompt": "a red balloon", "steps": 1} | given), api_name=endpoint)
+    assert len(server[1].asked) == asked
+
+
+def test_not_a_number_is_refused_and_the_server_goes_on(client):
+    with pytest.raises((AppError, ValueError)):
+        client.predict("a red balloon", steps=1, guidance=math.nan, api_name="/sample")
+    assert client.predict("a red balloon", steps=1, api_name="/sample")["state"] == "done"
+
+
+def test_a_cancelled_job_stops_the_work(server):
+    url, pipeline = server
+    client = Client(url, verbose=False)
+    made, closed = pipeline.made, pipeline.closed
+    job = client.submit("a red balloon", steps=200, api_name="/sample")
+    next(iter(job))
+    job.cancel()
+    deadline = pipeline.wait(lambda: pipeline.closed > closed)
+    assert deadline and pipeline.made - made < 200
+
+
+# ------------------------------------------------------------------ the command
+
+
+def test_app_reads_its_environment(monkeypatch):
+    for name in ("LAYERED_HOST", "LAYERED_PORT", "LAYERED_CHECKPOINT", "GRADIO_SERVER_PORT", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert (app.parse([]).host, app.parse([]).port) == ("127.0.0.1", None)
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "7001")
+    assert app.parse([]).port == 7001
+    monkeypatch.setenv("LAYERED_PORT", "7002")
+    monkeypatch.setenv("LAYERED_CHECKPOINT", "somewhere")
+    monkeypatch.setenv("SPACE_ID", "me/space")
+    options = app.parse([])
+    assert (options.port, options.host, options.checkpoint) == (7002, "0.0.0.0", "somewhere")
+    assert app.parse(["--port", "7003", "--host", "::1"]).port == 7003
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "70000", "seven"])
+def test_app_refuses_a_bad_port(capsys, port):
+    with pytest.raises(SystemExit):
+        app.parse(["--port", port])
+    assert "not a port" in capsys.readouterr().err
+
+
+def test_app_says_why_it_cannot_start(capsys, tmp_path):
+    assert app.main(["--checkpoint", str(tmp_path / "nothing")]) == 1
+    said = capsys.readouterr().err
+    assert "cannot start" in said and "nothing" in said and "Traceback" not in said
+    assert app.main(["--checkpoint", str(tmp_path), "--device", "abacus"]) == 1
+    assert "abacus" in capsys.readouterr().err
+
+
+def test_examples_are_short_and_distinct():
+    assert len(EXAMPLES) == 6 and len({prompt for _, prompt in EXAMPLES}) == 6
+    assert all(len(name) < 24 and len(prompt) < 100 for name, prompt in EXAMPLES)
+
+
+def test_nothing_of_the_page_names_another_host():
+    folder = Path(app.__file__).parent / "assets"
+    for path in [*folder.glob("*.js"), *folder.glob("*.css"), *folder.glob("*.html")]:
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http" not in text, path.name
+    for path in folder.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "${" not in text and "{{" not in text and "`" not in text, path.name

@@ -1,0 +1,334 @@
+"""The page in a real browser: runs, replay, stopping and waiting, prompts. Nothing waits for a moment that passes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from fake_pipeline import SCALES, FakePipeline, serve
+from page_helpers import PROMPT, at_least, draw, no_requests, pixels, ready, state, until, viewer
+
+from layered.config import SampleConfig
+from layered.studio.handlers import Handlers
+from layered.studio.settings import EXAMPLES
+from layered.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "vista-512"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, FakePipeline, Handlers]]:
+    pipeline = FakePipeline(pause=0.02)
+    with serve(pipeline) as (url, handlers):
+        yield url, pipeline, handlers
+
+
+@pytest.fixture
+def studio(open_page: Callable[..., Page], server) -> Callable[..., Page]:
+    """``studio("?steps=5", **context)`` opens the page, ready."""
+
+    def open_(query: str = "", **context: Any) -> Page:
+        page = open_page(server[0] + query, **context)
+        ready(page)
+        return page
+
+    return open_
+
+
+# ------------------------------------------------------------------ a run
+
+
+def test_three_scales_form_step_by_step(studio, server):
+    page = studio("?steps=12")
+    page.evaluate(
+        """() => { window.blank = 0; window.seen = 0;
+        const look = () => { if (Number(document.querySelector('[data-testid=viewer]').dataset.steps) > 0) {
+          window.seen++; for (const i of document.querySelectorAll('.panel img'))
+            if (i.closest('.panel').dataset.coarse === 'false' && !(i.complete && i.naturalWidth)) window.blank++; }
+          requestAnimationFrame(look); }; look(); }"""
+    )
+    page.locator("#prompt textarea").fill(PROMPT)
+    page.locator("#run").click()
+    at_least(page, 3)
+    until(page, "state", "done")
+    assert state(page, "steps") == "12" and state(page, "step") == "11"
+    assert [pixels(page, size) for size in (128, 256, 512)] == [(128, 128), (256, 256), (512, 512)]
+    assert page.evaluate("() => window.seen") > 3 and page.evaluate("() => window.blank") == 0  # nothing flickers
+    said = page.locator(".viewer .status").inner_text()
+    seed = int(re.fullmatch(r"step 12 / 12 · [\d.]+ s · seed (\d+)", said).group(1))
+    assert page.locator("#seed input").input_value() == str(seed)
+    assert server[1].asked[-1] == (PROMPT, SampleConfig(steps=12, seed=seed))
+    caption = page.locator(".panel[data-scale='512'] figcaption").inner_text()
+    assert "512" in caption and "λ" in caption and "Δ" in caption and "dB" in caption
+    boxes = [page.locator(f".panel[data-scale='{size}'] .frame").bounding_box() for size in (128, 256, 512)]
+    assert max(box["width"] for box in boxes) - min(box["width"] for box in boxes) < 1
+
+
+def test_steps_replay_without_the_server(studio):
+    page = studio("?steps=6&seed=3")
+    draw(page)
+    scrub = page.locator(".scrub")
+    last = page.locator(".panel[data-scale='512'] img").get_attribute("src")
+    with no_requests(page):
+        scrub.focus()
+        scrub.press("Home")
+        until(page, "step", "0")
+        assert page.locator(".panel[data-scale='512'] img").get_attribute("src") != last
+        assert "step 1 / 6" in page.locator(".viewer .status").inner_text()
+        left = float(page.locator(".curves .cursor").get_attribute("x1"))
+        viewer(page).focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        until(page, "step", "2")
+        assert float(page.locator(".curves .cursor").get_attribute("x1")) == pytest.approx(left + 400)
+        page.keyboard.press("ArrowLeft")
+        until(page, "step", "1")
+        page.keyboard.press(" ")
+        until(page, "playing", "true")
+        until(page, "step", "5")
+        until(page, "playing", "false")
+        assert page.locator(".panel[data-scale='512'] img").get_attribute("src") == last
+        page.locator(".curves svg").click(position={"x": 2, "y": 40})
+        until(page, "step", "0")
+        page.locator(".live").click()
+        until(page, "step", "5")
+        for name in ("logsnr", "agreement", "detail", "change"):
+            page.locator(f"[data-measure={name}]").nth(-1).click()
+            until(page, "measure", name)
+            assert page.locator(".curves polyline").count() == 3
+            assert page.locator(".curves polyline").first.get_attribute("points").count(",") >= 5 - (name == "agreement")
+
+
+def test_noisy_states_are_fetched_once_when_looked_at(studio):
+    page = studio("?steps=4&seed=3")
+    draw(page)
+    clean = page.locator(".panel[data-scale='256'] img").get_attribute("src")
+    page.get_by_role("button", name="Noisy state z").click()
+    until(page, "shows", "z")
+    page.wait_for_function("() => window.layeredViewer.run().frames.every((frame) => frame.z)")
+    noisy = page.locator(".panel[data-scale='256'] img").get_attribute("src")
+    assert noisy != clean and pixels(page, 512) == (512, 512)
+    with no_requests(page):
+        viewer(page).focus()
+        page.keyboard.press("Home")
+        until(page, "step", "0")
+        assert state(page, "shows") == "z" and page.locator(".panel[data-scale='256'] img").get_attribute("src") != noisy
+        page.get_by_role("button", name="Prediction").click()
+        until(page, "shows", "x0")
+    page.get_by_role("button", name="Noisy state z").click()
+    draw(page)  # the next run is followed in the same view
+    page.wait_for_function("() => window.layeredViewer.run().frames.every((frame) => frame.z)")
+    until(page, "shows", "z")
+
+
+def test_coarse_scales_true_pixels_and_one_panel_large(studio):
+    page = studio("?steps=2", viewport={"width": 1440, "height": 900})
+    draw(page)
+    assert page.locator(".panel:visible").count() == 3
+    page.get_by_label("show 32 and 64").check()
+    assert page.locator(".panel:visible").count() == 5 and page.locator(".curves polyline").count() == 5
+    assert pixels(page, 32) == (32, 32)
+    page.get_by_role("button", name="True pixels").click()
+    until(page, "size", "true")
+    for size in SCALES:
+        box = page.locator(f".panel[data-scale='{size}'] .frame").bounding_box()
+        assert (box["width"], box["height"]) == (size, size)
+    page.get_by_role("button", name="Equal size").click()
+    page.get_by_label("show 32 and 64").uncheck()
+    frame = page.locator(".panel[data-scale='256'] .frame")
+    small = frame.bounding_box()["width"]
+    frame.click()
+    assert frame.get_attribute("aria-expanded") == "true" and frame.bounding_box()["width"] > 1.5 * small
+    frame.click()
+    assert frame.bounding_box()["width"] == pytest.approx(small)
+
+
+# ------------------------------------------------------------------ stopping and waiting
+
+
+def test_stop_stops_and_keeps_what_was_drawn(studio, server):
+    _, pipeline, _ = server
+    page = studio("?steps=90")
+    page.locator("#prompt textarea").fill(PROMPT)
+    closed = pipeline.closed
+    page.locator("#run").click()
+    at_least(page, 2)
+    with page.expect_response(lambda response: response.url.endswith("/cancel") and response.ok):
+        page.locator("#stop").click()
+    assert pipeline.wait(lambda: pipeline.closed > closed)
+    made = pipeline.made
+    until(page, "state", "stopped")
+    kept = int(state(page, "steps"))
+    assert 2 <= kept < 90 and pipeline.made == made
+    assert pixels(page, 512) == (512, 512)
+    assert "stopped" in page.locator(".viewer .status").inner_text()
+    with page.expect_download() as download:
+        page.locator("#get-trajectory").click()
+    assert kept <= len(Trajectory.load(download.value.path()).steps) <= kept + 1
+    page.locator("#steps input[type=number]").fill("2")
+    draw(page)
+    assert state(page, "steps") == "2"
+
+
+def test_keys_run_and_stop(studio):
+    page = studio("?steps=90")
+    page.locator("#prompt textarea").fill(PROMPT)
+    page.keyboard.press("Control+Enter")
+    at_least(page, 1)
+    page.keyboard.press("Escape")
+    until(page, "state", "stopped")
+    page.locator("#steps input[type=number]").fill("2")
+    page.locator("#prompt textarea").focus()
+    page.keyboard.press("Enter")
+    until(page, "state", "done")
+    assert state(page, "steps") == "2"
+
+
+def test_run_while_running_starts_over(studio, server):
+    page = studio("?steps=90")
+    page.locator("#prompt textarea").fill(PROMPT)
+    page.locator("#run").dblclick()
+    at_least(page, 2)
+    first, asked = state(page, "run"), len(server[1].asked)
+    page.locator("#steps input[type=number]").fill("3")
+    page.locator("#prompt textarea").fill("a red balloon")
+    page.wait_for_function("() => window.layeredViewer.run().seconds > 1")
+    page.locator("#prompt textarea").press("Enter")
+    page.wait_for_function("run => document.querySelector('.viewer').dataset.run !== run", arg=first)
+    until(page, "state", "done")
+    assert state(page, "steps") == "3"
+    assert [prompt for prompt, _ in server[1].asked[asked - 1 :]] == [PROMPT, "a red balloon"]
+
+
+def test_closed_tab_stops_the_work_and_frees_the_memory(studio, server):
+    _, pipeline, handlers = server
+    assert pipeline.wait(lambda: len(handlers.store) == 0)
+    closed = pipeline.closed
+    page = studio("?steps=90")
+    page.locator("#prompt textarea").fill(PROMPT)
+    page.locator("#run").click()
+    at_least(page, 2)
+    assert len(handlers.store) == 1
+    page.goto("about:blank")
+    assert pipeline.wait(lambda: pipeline.closed > closed)
+    assert pipeline.wait(lambda: len(handlers.store) == 0)
+    page.errors.clear()  # gradio complains of the connection that leaving cut
+
+
+def test_second_visitor_waits_and_is_told(studio):
+    first, second = studio("?steps=100"), studio("?steps=2")
+    for page in (first, second):
+        page.locator("#prompt textarea").fill(PROMPT)
+    first.locator("#run").click()
+    at_least(first, 1)
+    second.locator("#run").click()
+    second.get_by_text(re.compile(r"queue: 1/1")).wait_for()
+    assert state(second, "state") == "waiting" and state(second, "steps") == "0"
+    first.locator("#stop").click()
+    until(second, "state", "done")
+
+
+def test_waiting_can_be_given_up(studio):
+    first, second = studio("?steps=100"), studio("?steps=100")
+    for page in (first, second):
+        page.locator("#prompt textarea").fill(PROMPT)
+    first.locator("#run").click()
+    at_least(first, 1)
+    second.locator("#run").click()
+    second.get_by_text(re.compile(r"queue: 1/1")).wait_for()
+    second.locator("#stop").click()
+    until(second, "state", "idle")
+    first.locator("#stop").click()
+    until(first, "state", "stopped")
+    second.locator("#steps input[type=number]").fill("2")
+    draw(second)
+    assert state(second, "steps") == "2"
+
+
+# ------------------------------------------------------------------ the prompt
+
+
+def test_unknown_words_are_named_as_text(studio):
+    page = studio()
+    page.locator("#prompt textarea").fill("a crimson balloon <b>bold</b> بالون")
+    page.wait_for_function("() => document.querySelectorAll('.words i').length === 3")
+    assert page.locator(".words i").all_inner_texts() == ["crimson", "<b>bold</b>", "بالون"]
+    assert page.locator(".words b").count() == 0
+    page.locator("#prompt textarea").fill("a red balloon")
+    page.locator(".words").wait_for(state="hidden")
+
+
+@pytest.mark.parametrize(
+    "attack", ["<img src=x onerror=window.hit=1>", "${window.hit=1}", "{{{value}}}<script>window.hit=1</script>"]
+)
+def test_a_prompt_is_never_markup(studio, attack):
+    page = studio(f"?steps=1&prompt={quote(attack)}")
+    page.wait_for_function("text => document.querySelector('#prompt textarea').value === text", arg=attack)
+    page.locator("#run").click()
+    until(page, "state", "done")
+    assert page.evaluate("() => window.hit") is None
+    assert json.loads(page.evaluate("() => JSON.stringify(window.layeredViewer.run().settings)"))["prompt"] == attack
+
+
+def test_mistakes_are_told_and_the_page_goes_on(studio):
+    page = studio("?steps=2")
+    page.locator("#run").click()
+    page.get_by_text("The prompt is empty").wait_for()
+    until(page, "state", "idle")
+    page.locator("#prompt textarea").fill("x" * 10_000)
+    page.locator("#run").click()
+    page.get_by_text("10,000 characters").wait_for()
+    page.locator("#prompt textarea").fill(PROMPT)
+    page.locator("#seed input").fill("")
+    page.locator("#random-seed input").uncheck()
+    page.locator("#run").click()
+    page.get_by_text("Seed is empty").wait_for()
+    page.locator("#seed input").fill("99999999999")
+    page.locator("#run").click()
+    page.get_by_text("expected a whole number from 0 to 4294967295").wait_for()
+    page.locator("#seed input").fill("4")
+    page.locator("#guidance-from input[type=number]").fill("0.9")
+    page.locator("#guidance-to input[type=number]").fill("0.1")
+    page.locator("#run").click()
+    page.get_by_text("guidance interval: expected two times").wait_for()
+    page.locator("#guidance-from input[type=number]").fill("0")
+    draw(page)
+    assert state(page, "steps") == "2"
+
+
+def test_examples_fill_the_prompt_and_run(studio, server):
+    page = studio("?steps=2")
+    assert page.locator(".chip-button").count() == 6
+    page.get_by_role("button", name=EXAMPLES[0][0]).click()
+    until(page, "state", "done")
+    assert page.locator("#prompt textarea").input_value() == EXAMPLES[0][1] == server[1].asked[-1][0]
+
+
+# ------------------------------------------------------------------ the real thing
+
+
+@pytest.mark.skipif(not CHECKPOINT.is_dir(), reason="checkpoints/vista-512 is not there")
+def test_the_bundled_checkpoint_draws(open_page):
+    from layered.pipeline import LayeredPipeline
+
+    with serve(LayeredPipeline.from_pretrained(CHECKPOINT)) as (url, _):
+        page = open_page(f"{url}?steps=4&seed=1")
+        ready(page)
+        page.get_by_role("button", name=EXAMPLES[0][0]).click()
+        until(page, "state", "done")
+        assert [pixels(page, size) for size in (128, 256, 512)] == [(128, 128), (256, 256), (512, 512)]
+        agreement = page.evaluate("() => window.layeredViewer.run().frames.at(-1).measures.agreement['512']")
+        assert agreement > 15  # dB: the scales show one picture
+        colours = page.locator(".panel[data-scale='128'] img").evaluate(
+            """async (image) => { await image.decode(); const c = document.createElement('canvas'); c.width = c.height = 128;
+            const g = c.getContext('2d'); g.drawImage(image, 0, 0); return new Set(g.getImageData(0, 0, 128, 128).data).size; }"""
+        )
+        assert colours > 50  # a picture, not one flat colour
