@@ -22,7 +22,7 @@ function draw(value) {
     chip.className = "chip";
     chip.dataset.leaks = String(pair.leaks);
     chip.dataset.pair = pair.low + "-" + pair.high;
-    chip.textContent = "ρ " + pair.low + "→" + pair.high + "  " + pair.rho.toFixed(2) + "  " + (pair.leaks ? "leaks" : "tight");
+    chip.textContent = "ρ " + pair.low + "→" + pair.high + "  " + pair.rho.toFixed(2) + "  " + (pair.leaks ? "leaks" : "no leak");
     chips.append(chip);
   }
   say.textContent = value.say;

@@ -122,7 +122,7 @@ function seconds(value) {
 function status() {
   const line = find(".status"), count = kept();
   if (state === "waiting") return void (line.textContent = "waiting for the model …");
-  if (!run || !count) return void (line.textContent = "write a prompt, or choose an example");
+  if (!run || !count) return void (line.textContent = "write a prompt, or choose an example; a click on a picture enlarges it");
   const parts = ["step " + (cursor + 1) + " / " + run.total, seconds(run.seconds)];
   if (state === "running") parts.push(seconds((run.seconds / count) * (run.total - count)) + " left");
   if (state === "stopped") parts.push("stopped");

@@ -123,11 +123,11 @@ def test_controls_reach_the_run(studio, server):
 def test_preset_fills_the_shifts_and_the_leak_meter_follows(studio, server):
     page = studio("?steps=1")
     chip = page.locator(".chip[data-pair='128-256']")
-    assert "tight" in chip.inner_text() and "Nothing leaks" in page.locator(".schedule .explain").inner_text()
+    assert "no leak" in chip.inner_text() and "Nothing leaks" in page.locator(".schedule .explain").inner_text()
     choose(page, "preset", "paper")
     page.wait_for_function("() => document.querySelector('#shift-256 input[type=number]').value === '-2.08'")
     page.locator(".chip[data-pair='128-256'][data-leaks=true]").wait_for()
-    assert "0.71" in chip.inner_text() and "leaks" in chip.inner_text()
+    assert "0.71" in chip.inner_text() and chip.inner_text().endswith("leaks")
     draw(page)
     config = server[1].asked[-1][1]
     assert config.preset == "paper" and config.shifts is None

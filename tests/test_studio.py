@@ -217,7 +217,8 @@ def test_pictures_are_what_to_uint8_makes_of_them():
     x = torch.linspace(-1.3, 1.3, 3 * 64 * 64).reshape(1, 3, 64, 64)
     ours = np.asarray(encode.image(x)).astype(int)
     assert np.abs(ours - to_uint8(x)[0].astype(int)).max() <= 1
-    assert np.asarray(encode.image(torch.full((1, 3, 4, 4), math.nan))).std() == 0
+    astray = torch.tensor([math.nan, math.inf, -math.inf, 0.0]).expand(1, 3, 4, 4)
+    assert np.asarray(encode.image(astray))[0, :, 0].tolist() == [0, 255, 0, 128]
 
 
 def test_noisy_states_fit_the_range_and_become_the_picture():

@@ -31,7 +31,9 @@ def image(x: Tensor) -> Image.Image:
     """
     levels = x.detach()[0].to("cpu", torch.float32).numpy() * np.float32(127.5)
     levels += np.float32(128)  # 127.5, and a half to round
-    np.clip(np.nan_to_num(levels, copy=False, nan=127.5), 0, 255, out=levels)
+    np.clip(levels, 0, 255, out=levels)
+    if np.isnan(levels.max()):  # a run that went astray is shown too
+        np.nan_to_num(levels, copy=False)
     return Image.merge("RGB", [Image.fromarray(plane) for plane in levels.astype(np.uint8)])
 
 
