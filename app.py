@@ -42,13 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from layered.pipeline import LayeredPipeline
-    from layered.studio import build_studio, launch_options
+    from layered.studio import Worker, build_studio, launch_options
 
     try:
-        pipeline = LayeredPipeline.from_pretrained(
-            options.checkpoint, text_encoder=options.text_encoder, device=_device(options.device)
-        )
-        build_studio(pipeline).launch(server_name=options.host, server_port=options.port, **launch_options())
+        worker = Worker()
+        device = _device(options.device)
+        load = LayeredPipeline.from_pretrained
+        pipeline = worker.call(load, options.checkpoint, text_encoder=options.text_encoder, device=device)
+        build_studio(pipeline, worker=worker).launch(server_name=options.host, server_port=options.port, **launch_options())
     except (ValueError, OSError) as error:
         print(f"The page cannot start. {error}", file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ MEASURE_LABELS = {
     "logsnr": ("Signal to noise", "log-SNR λ (nats)"),
     "change": ("Change of the prediction", "rms of x̂ − previous x̂ (picture range −1 to 1)"),
     "agreement": ("Agreement with the scale below", "PSNR of D(x̂) against x̂ below (dB)"),
-    "detail": ("Detail that only this scale holds", "rms of x̂ − its half size enlarged"),
+    "detail": ("Detail that only this scale holds", "rms of x̂ − its 2×2 means"),
 }
 CURVE_POINTS = 401
 

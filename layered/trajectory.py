@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from layered.config import SampleConfig, sample_config_from_dict, to_json_dict
-from layered.pyramid import downsample_image, enlarge_image
+from layered.pyramid import downsample_image
 from layered.sampler import Step
 
 FORMAT, VERSION = "layered-diffusion-trajectory", "1"
@@ -44,21 +44,28 @@ def step_measures(step: Step, previous: Step | None) -> dict[str, dict[int, floa
 
     ``logsnr``: λ before the step. ``change``: root mean square of x̂ minus the x̂ of the step before (of plain grey before the
     first). ``agreement``: PSNR in dB of D(x̂) of a scale against the x̂ of the next coarser one, up to ``AGREEMENT_CAP``; for
-    every scale but the coarsest. ``detail``: root mean square of x̂ minus its own half size enlarged, what only this scale holds.
+    every scale but the coarsest. ``detail``: root mean square of x̂ minus its 2×2 means, what half the size cannot hold.
     """
     x0 = {size: value.detach().float() for size, value in step.x0.items()}
     before = {size: previous.x0[size].float() if previous else torch.zeros_like(value) for size, value in x0.items()}
     sizes = sorted(x0)
+    half = {size: downsample_image(x0[size], size // 2) for size in sizes}
     return {
         "logsnr": {size: float(step.logsnr[size]) for size in sizes},
         "change": {size: _rms(x0[size] - before[size]) for size in sizes},
-        "agreement": {hi: _psnr(downsample_image(x0[hi], lo), x0[lo]) for lo, hi in zip(sizes, sizes[1:], strict=False)},
-        "detail": {size: _rms(x0[size] - enlarge_image(downsample_image(x0[size], size // 2), size)) for size in sizes},
+        "agreement": {hi: _psnr(half[hi], x0[lo]) for lo, hi in zip(sizes, sizes[1:], strict=False)},
+        "detail": {size: _beyond(x0[size], half[size]) for size in sizes},
     }
 
 
 def _rms(x: Tensor) -> float:
     return float(x.square().mean().sqrt())
+
+
+def _beyond(x: Tensor, half: Tensor) -> float:
+    """Root mean square of what ``x`` holds beyond its 2×2 means ``half``."""
+    quarters = [x[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    return math.sqrt(sum(float((quarter - half).square().mean()) for quarter in quarters) / 4)
 
 
 def _psnr(x: Tensor, y: Tensor) -> float:

@@ -24,6 +24,7 @@ from layered.studio.handlers import Handlers, schedule_value
 from layered.studio.links import CUSTOM, PROMPT_LIMIT, flatten, from_query, shift_name, to_config, to_query
 from layered.studio.settings import StudioSettings, shown_scales
 from layered.studio.store import RunStore
+from layered.studio.worker import Worker
 from layered.trajectory import Trajectory, to_uint8
 
 UNITS = ("guidance_from", "guidance_to", "eta", "ddpm_noise")
@@ -52,7 +53,7 @@ def pipeline() -> FakePipeline:
 
 @pytest.fixture
 def handlers(pipeline: FakePipeline) -> Handlers:
-    return Handlers(pipeline, StudioSettings())
+    return Handlers(pipeline, StudioSettings(), Worker())
 
 
 def values(**changed: Any) -> dict[str, Any]:

@@ -10,5 +10,6 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 from layered.studio.page import build_studio
 from layered.studio.settings import StudioSettings
 from layered.studio.theme import launch_options
+from layered.studio.worker import Worker
 
-__all__ = ["StudioSettings", "build_studio", "launch_options"]
+__all__ = ["StudioSettings", "Worker", "build_studio", "launch_options"]

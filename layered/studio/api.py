@@ -10,9 +10,10 @@ from typing import Any
 import gradio as gr
 
 from layered.config import CLIPPINGS, NOISE_MODES, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
+from layered.sampler import Step
 from layered.studio.encode import frame, states
 from layered.studio.exports import new_file, settings_json, write_png
-from layered.studio.handlers import Handlers, check_prompt, refused
+from layered.studio.handlers import Handlers, Measures, check_prompt, refused
 from layered.studio.settings import shown_scales
 
 SAMPLE = """Denoise a prompt and stream every step. Each value holds step, total, seconds and t; x0 and z, a JPEG data URL per
@@ -101,10 +102,14 @@ class Api:
         """The function of ``/sample``."""
 
         def sample(*given: Any) -> Iterator[dict[str, Any]]:
-            for step, measures, seconds, settings in self._steps(given):
+            prompt, config, settings = self._asked(given)
+
+            def value(step: Step, measures: Measures, seconds: float) -> dict[str, Any]:
                 state = "done" if step.index + 1 == step.total else "running"
                 extra = {"total": step.total, "seconds": round(seconds, 3), "state": state, "settings": settings}
-                yield frame(step, measures) | {"z": states(step.z, step.logsnr)} | extra
+                return frame(step, measures) | {"z": states(step.z, step.logsnr)} | extra
+
+            yield from self.handlers.steps(prompt, config, value)
 
         return sample
 
@@ -112,24 +117,22 @@ class Api:
         """The function of ``/generate``. It yields at every step, so that a client that goes away stops the work."""
 
         def generate(*given: Any) -> Iterator[tuple[Any, ...]]:
-            step, settings = None, {}
-            for step, _, _, settings in self._steps(given):
+            prompt, config, settings = self._asked(given)
+
+            def files(step: Step, _measures: Measures, _seconds: float) -> list[str | None]:
                 if step.index + 1 < step.total:
-                    yield (*[None] * len(self.shown), settings_json(settings))
-            if step is None:
-                raise gr.Error("The sampler made no step: please report this prompt.", print_exception=False)
-            files = []
-            for size in self.shown:
-                path = new_file(self.folder, f"layered-{size}-seed{settings['seed']}.png")
-                files.append(str(write_png(step.x0[size], settings, path)))
-            yield (*files, settings_json(settings))
+                    return [None] * len(self.shown)
+                name = "layered-{}-seed{}.png"
+                paths = [new_file(self.folder, name.format(size, config.seed)) for size in self.shown]
+                return [str(write_png(step.x0[size], settings, path)) for size, path in zip(self.shown, paths, strict=True)]
+
+            for made in self.handlers.steps(prompt, config, files):
+                yield (*made, settings_json(settings))
 
         return generate
 
-    def _steps(self, given: tuple[Any, ...]) -> Iterator[tuple[Any, Any, float, dict[str, Any]]]:
-        handlers = self.handlers
+    def _asked(self, given: tuple[Any, ...]) -> tuple[str, SampleConfig, dict[str, Any]]:
+        """Prompt, config and settings for people; what does not fit is refused with its sentence."""
         with refused():
             prompt, config = checked(request(*given))
-            settings = handlers.describe(prompt, config)
-        for step, measures, seconds in handlers.steps(prompt, config):
-            yield step, measures, seconds, settings
+            return prompt, config, self.handlers.describe(prompt, config)

@@ -1,7 +1,7 @@
 """What the page costs beside the bare sampler: ``python -m layered.studio.benchmark`` (needs playwright and Chromium).
 
 One process serves the page and runs the sampler; a headless browser presses Run. The two take turns, so that what the machine
-does besides strikes both alike, and the figure that counts is their ratio.
+does besides strikes both alike, and the figure that counts is their ratio. The bare run is in the same thread as the page's.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def main() -> None:
 
     from layered.config import SampleConfig
     from layered.pipeline import LayeredPipeline
-    from layered.studio import build_studio, launch_options
+    from layered.studio import Worker, build_studio, launch_options
 
-    pipeline = LayeredPipeline.from_pretrained(options.checkpoint)
-    page = build_studio(pipeline)
+    worker = Worker()
+    pipeline = worker.call(LayeredPipeline.from_pretrained, options.checkpoint)
+    page = build_studio(pipeline, worker=worker)
     _, url, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options())
     bare, through, first, sizes = [], [], [], []
     with sync_playwright() as playwright:
@@ -55,8 +56,7 @@ def main() -> None:
         tab.get_by_label("Prompt").fill(PROMPT)
         for round_ in range(options.rounds + 1):
             started = time.perf_counter()
-            for _ in pipeline.stream(PROMPT, SampleConfig()):
-                pass
+            worker.call(lambda: [None for _ in pipeline.stream(PROMPT, SampleConfig())])
             bare.append(time.perf_counter() - started)
             before, started = received[0], time.perf_counter()
             tab.locator("#run").click()

@@ -8,19 +8,24 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import torch
 
 from layered.config import SampleConfig
+from layered.sampler import Step
 from layered.schedule import Schedule
 from layered.studio import exports
 from layered.studio.encode import frame, states
 from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query
 from layered.studio.settings import StudioSettings
-from layered.studio.store import Run, RunStore
+from layered.studio.store import Run, RunStore, halved
+from layered.studio.worker import Worker
 from layered.trajectory import step_measures
+
+T = TypeVar("T")
+Measures = dict[str, dict[int, float]]  # by measure and scale
 
 CURVE_POINTS = 61
 TIGHT = 0.02  # |ρ − 1| below which nothing worth the name leaks: the sliders move ρ by about half of that
@@ -32,8 +37,8 @@ GONE = "This run is no longer kept here: press Run again, then download."
 class Handlers:
     """The page's answers, over one pipeline and one store of runs."""
 
-    def __init__(self, pipeline: Any, settings: StudioSettings) -> None:
-        self.pipeline, self.settings = pipeline, settings
+    def __init__(self, pipeline: Any, settings: StudioSettings, worker: Worker) -> None:
+        self.pipeline, self.settings, self.worker = pipeline, settings, worker
         self.scales: tuple[int, ...] = tuple(pipeline.scales)
         self.store = RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
         self.model = str(getattr(pipeline, "name", "") or "layered diffusion")
@@ -51,30 +56,38 @@ class Handlers:
             settings = self.describe(prompt, config)
         run = self.store.open(session, prompt, config, settings)
         shared = {"seed": config.seed, "query": to_query(prompt, config, self.scales), "settings": settings}
-        for step, measures, elapsed in self.steps(prompt, config):
+
+        def shown(step: Step, measures: Measures, elapsed: float) -> tuple[Step, dict[str, Any], float]:
+            return halved(step), frame(step, measures), elapsed
+
+        for step, drawn, elapsed in self.steps(prompt, config, shown):
             run.finished = step.index + 1 == step.total
             self.store.add(run, step)
-            yield step_value(run, frame(step, measures), step.total, elapsed) | shared, run
+            yield step_value(run, drawn, step.total, elapsed) | shared, run
 
     def describe(self, prompt: str, config: SampleConfig) -> dict[str, Any]:
         """A run's settings for people. ValueError when they do not fit the model."""
         return describe(prompt, config, self.pipeline.schedule(config), self.model)
 
-    def steps(self, prompt: str, config: SampleConfig) -> Iterator[tuple[Any, dict[str, dict[int, float]], float]]:
-        """Steps of the pipeline with their measures and the seconds so far; a user's mistakes become ``gr.Error``."""
-        previous, start = None, time.perf_counter()
-        with refused():
+    def steps(self, prompt: str, config: SampleConfig, make: Callable[[Step, Measures, float], T]) -> Iterator[T]:
+        """What ``make`` says of every step of a run, given its measures and the seconds so far.
+
+        Sampling and ``make`` run in the worker, one step ahead of who takes the values. A user's mistakes become ``gr.Error``.
+        """
+
+        def work() -> Iterator[T]:
+            previous, start = None, time.perf_counter()
             stream = self.pipeline.stream(prompt, config)
-        try:
-            while True:
-                with refused():
-                    step = next(stream, None)
-                if step is None:
-                    return
-                yield step, step_measures(step, previous), time.perf_counter() - start
-                previous = step
-        finally:
-            stream.close()
+            try:
+                for step in stream:
+                    yield make(step, step_measures(step, previous), time.perf_counter() - start)
+                    previous = step
+            finally:
+                stream.close()
+
+        values = self.worker.stream(work())
+        with contextlib.closing(values), refused():
+            yield from values
 
     def frames(self, asked: Any) -> list[dict[str, Any]]:
         """Steps of a kept run for the page's script: ``{"run": id, "steps": [...], "kind": "frame" or "z"}``.
@@ -88,9 +101,13 @@ class Handlers:
         kept = list(run.steps) if run else []
         wanted = {i for i in asked["steps"][:FRAMES_AT_ONCE] if isinstance(i, int) and not isinstance(i, bool)}
         wanted = sorted(i for i in wanted if 0 <= i < len(kept))
-        if asked.get("kind") == "z":
-            return [{"step": i, "z": states(kept[i].z, kept[i].logsnr)} for i in wanted]
-        return [frame(kept[i], step_measures(kept[i], kept[i - 1] if i else None)) for i in wanted]
+
+        def draw(i: int) -> dict[str, Any]:
+            if asked.get("kind") == "z":
+                return {"step": i, "z": states(kept[i].z, kept[i].logsnr)}
+            return frame(kept[i], step_measures(kept[i], kept[i - 1] if i else None))
+
+        return [self.worker.call(draw, i) for i in wanted]
 
     # ------------------------------------------------------------ beside a run
 
@@ -129,7 +146,7 @@ class Handlers:
 
     def _file(self, run: Run, kind: str, write: Callable[[], Path]) -> str:
         if kind not in run.files or not Path(run.files[kind]).exists():
-            run.files[kind] = str(write())
+            run.files[kind] = str(self.worker.call(write))
         return run.files[kind]
 
 

@@ -14,6 +14,7 @@ from layered.studio.controls import Controls
 from layered.studio.handlers import Handlers
 from layered.studio.links import from_query, shift_name
 from layered.studio.settings import StudioSettings
+from layered.studio.worker import Worker
 
 MODEL = "model"  # the queue that everything which runs the model shares
 BEGIN = "(...values) => { window.layeredViewer?.begin(); return values; }"
@@ -45,13 +46,14 @@ COPY_SETTINGS = """async () => {
 }"""
 
 
-def build_studio(pipeline: Any, settings: StudioSettings | None = None) -> gr.Blocks:
+def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: Worker | None = None) -> gr.Blocks:
     """The page over a pipeline: anything with ``scales``, ``stream(prompt, config)``, ``unknown_words(prompt)`` and ``meta``.
 
+    ``worker``: the thread that the pipeline was loaded in, which makes it faster, see ``Worker``.
     Launch it with ``launch_options()``. ``blocks.layered_handlers`` gives the tests the store.
     """
     settings = settings or StudioSettings()
-    handlers = Handlers(pipeline, settings)
+    handlers = Handlers(pipeline, settings, worker or Worker())
 
     def forget(request: gr.Request) -> None:
         handlers.store.drop_session(request.session_hash)

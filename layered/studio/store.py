@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,13 +59,13 @@ class RunStore:
         return run
 
     def add(self, run: Run, step: Step) -> None:
-        """Keep a step in half precision, on the CPU. A run that was dropped meanwhile keeps nothing."""
-        kept = dataclasses.replace(step, z=_half(step.z), x0=_half(step.x0), x0_plain=None)
-        size = sum(x.numel() * x.element_size() for scales in (kept.z, kept.x0) for x in scales.values())
+        """Keep a step, ``halved`` if it is not yet. A run that was dropped meanwhile keeps nothing."""
+        step = halved(step)
+        size = sum(x.numel() * x.element_size() for scales in (step.z, step.x0) for x in scales.values())
         with self._lock:
             if run.id not in self._runs:
                 return
-            run.steps.append(kept)
+            run.steps.append(step)
             run.bytes += size
             self._touch(run)
             self._trim()
@@ -118,5 +118,10 @@ class RunStore:
         run.files.clear()
 
 
-def _half(scales: Any) -> dict[int, Tensor]:
-    return {size: x.detach().to("cpu").half() for size, x in scales.items()}
+def halved(step: Step) -> Step:
+    """The step in half precision on the CPU, without the prediction before guidance: what a store keeps."""
+
+    def half(scales: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        return {size: x.detach().to("cpu").half() for size, x in scales.items()}
+
+    return dataclasses.replace(step, z=half(step.z), x0=half(step.x0), x0_plain=None)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
-from layered.checkpoint import save_checkpoint
+from layered.checkpoint import load_checkpoint, save_checkpoint
 from layered.config import MODELS
 from layered.text import TextEncoder
 from layered.training.batches import CachedVistas, LiveVistas
 from layered.training.captions import CaptionMemory
 from layered.training.loop import Trainer, new_model
-from layered.training.plan import StageConfig, TrainConfig, stacking_plan
+from layered.training.plan import StageConfig, TrainConfig, fast_bfloat16, stacking_plan
 from layered.training.sheet import SHEET_PROMPTS, draw_sheet
 from layered.training.state import Progress
 from layered.unet import LayeredUNet
@@ -31,6 +31,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run that was stopped goes on from it")
     parser.add_argument("--model", choices=sorted(MODELS), default="compact", help="architecture preset")
     parser.add_argument("--top", type=int, default=512, help="finest scale in pixels")
+    parser.add_argument("--init", help="checkpoint to start from, in place of a fresh --model")
     parser.add_argument(
         "--data", type=Path, nargs="*", default=[], help="caches made by python -m layered.world --cache, any sizes"
     )
@@ -75,9 +76,15 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     torch.set_num_threads(options.threads)
     encoder = TextEncoder.from_pretrained(options.text_encoder, device=options.device)
-    model = new_model(MODELS[options.model](options.top), options.seed)
+    if options.init:
+        model, meta = load_checkpoint(options.init)
+        before = list(meta["training"].get("stages", []))
+    else:
+        model, before = new_model(MODELS[options.model](options.top), options.seed), []
     plan = make_plan(options, model)
-    sources = [CachedVistas(folder) for folder in options.data] or [LiveVistas(options.top, options.seed, options.device)]
+    top = model.config.scales[-1]
+    sources = [CachedVistas(folder) for folder in options.data] or [LiveVistas(top, options.seed, options.device)]
+    autocast = fast_bfloat16(options.device)
     sheet_text = encoder.encode(list(SHEET_PROMPTS)).to(options.device)
     last_sheet = [0.0]
 
@@ -93,9 +100,9 @@ def main(arguments: list[str] | None = None) -> None:
     trainer = Trainer(
         model,
         plan,
-        TrainConfig(seed=options.seed),
+        TrainConfig(seed=options.seed, autocast=autocast),
         sources,
-        CaptionMemory(encoder.encode, options.device, autocast=True),
+        CaptionMemory(encoder.encode, options.device, autocast=autocast),
         options.run,
         options.device,
         on_checkpoint=on_checkpoint,
@@ -107,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
             "text_encoder": encoder.name,
             "preset": trainer.config.preset,
             "vocabulary": sorted(VOCABULARY),
-            "training": {"stages": list(progress.history), "seed": options.seed, "device": options.device},
+            "training": {"stages": before + list(progress.history), "seed": options.seed, "device": options.device},
         }
         save_checkpoint(options.export, model, meta)
         print(f"Wrote {options.export}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
 from layered.config import ModelConfig
 
 
@@ -38,7 +40,13 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip_norm: float = 1.0  # of the gradient
     ema_power: float = 6.94  # power-function EMA (arXiv 2312.02696): about the last tenth of what was seen
-    autocast: bool = True  # bfloat16
+    autocast: bool = True  # bfloat16; see ``fast_bfloat16``
+
+
+def fast_bfloat16(device: str) -> bool:
+    """Whether bfloat16 is the faster choice: on accelerators, and on processors that multiply it (others emulate it, at 1/70)."""
+    capabilities = torch.cpu.get_capabilities()
+    return device != "cpu" or any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 LOGSNR_OF_TOP = (-5.0, 9.5)  # range of the top level's log-SNR where a stage draws it uniformly

@@ -1,0 +1,37 @@
+"""The one thread that everything heavy runs in, one piece of work after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+END = object()
+
+
+class Worker:
+    """Runs the model and all other work on large tensors, for all visitors, in one thread of its own.
+
+    Gradio calls its handlers in any of many threads. Each that enters PyTorch would get its own team of OpenMP threads, and
+    from the second team on they share the cores badly: on two cores the same run then takes 1.25 to 1.35 times as long, for
+    good. So the checkpoint is to be loaded here too.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="layered")
+
+    def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """What ``function(*args, **kwargs)`` returns or raises, run between two items of a stream at the latest."""
+        return self._thread.submit(function, *args, **kwargs).result()
+
+    def stream(self, items: Iterator[T]) -> Iterator[T]:
+        """The items of a generator, each made while the one before is on its way. Closing it closes the generator."""
+        waiting = self._thread.submit(next, items, END)
+        try:
+            while (item := waiting.result()) is not END:
+                waiting = self._thread.submit(next, items, END)
+                yield item
+        finally:
+            waiting.cancel()
+            self.call(items.close)
