@@ -310,9 +310,10 @@ function stop() {
   setState(nothing ? (kept() ? "done" : "idle") : "stopped", nothing ? "Cancelled." : "Stopped. What was drawn so far stays.");
 }
 
-function fail() {
+function fail() { // gradio is free again, but calls no .then
   if (state === "waiting") setState(kept() ? "done" : "idle");
   else if (state === "running") setState("error", "The run ended early.");
+  free();
 }
 
 function free() {

@@ -139,7 +139,7 @@ class Page:
             js=BEGIN,
             preprocess=False,  # every value is checked in one place, so that every refusal is a sentence
             api_visibility="private",
-            show_progress="full",
+            show_progress="minimal",  # the position in the queue in words: the full one animates without end
             show_progress_on=self.queue,
             trigger_mode="once",
             concurrency_id=MODEL,
