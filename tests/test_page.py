@@ -32,6 +32,12 @@ def server() -> Iterator[tuple[str, FakePipeline, Handlers]]:
 
 
 @pytest.fixture
+def slow(server, monkeypatch) -> None:
+    """Runs of a hundred steps then take longer than any test."""
+    monkeypatch.setattr(server[1], "pause", 1.0)
+
+
+@pytest.fixture
 def studio(open_page: Callable[..., Page], server) -> Callable[..., Page]:
     """``studio("?steps=5", **context)`` opens the page, ready."""
 
@@ -223,7 +229,7 @@ def test_closed_tab_stops_the_work_and_frees_the_memory(studio, server):
     page.errors.clear()  # gradio complains of the connection that leaving cut
 
 
-def test_second_visitor_waits_and_is_told(studio):
+def test_second_visitor_waits_and_is_told(studio, slow):
     first, second = studio("?steps=100"), studio("?steps=2")
     for page in (first, second):
         page.locator("#prompt textarea").fill(PROMPT)
@@ -236,7 +242,7 @@ def test_second_visitor_waits_and_is_told(studio):
     until(second, "state", "done")
 
 
-def test_waiting_can_be_given_up(studio):
+def test_waiting_can_be_given_up(studio, slow):
     first, second = studio("?steps=100"), studio("?steps=100")
     for page in (first, second):
         page.locator("#prompt textarea").fill(PROMPT)
