@@ -8,13 +8,15 @@ import itertools
 import pytest
 import torch
 
+from layered.checkpoint import save_checkpoint
 from layered.layers import TextStates
 from layered.schedule import Schedule
+from layered.training.__main__ import parse, starting_point
 from layered.training.batches import Batches, draw_shifts, draw_times
 from layered.training.captions import CaptionMemory
 from layered.training.crops import nested_windows
 from layered.training.loop import Trainer, batch_losses, new_model
-from layered.training.optim import PowerEMA, learning_rate, split_parameters
+from layered.training.optim import Muon, PowerEMA, learning_rate, orthogonalized, split_parameters
 from layered.training.plan import LOGSNR_OF_TOP, StageConfig, TrainConfig, stacking_plan
 from layered.training.state import load_progress
 from tests.test_unet import tiny
@@ -172,6 +174,48 @@ def test_muon_gets_the_matrices_of_attention_and_mlp_only() -> None:
     assert matrices and all(p.ndim == 2 for p in matrices)
     assert {id(p) for p in matrices + others} == {id(p) for p in model.level_parameters(16)}
     assert split_parameters(model, (32,))[0] == []
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 24), (24, 8)])
+def test_orthogonalized_brings_every_singular_value_near_one(shape) -> None:
+    matrices = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0)) * torch.tensor([1e-3, 1.0, 50.0])[:, None, None]
+    values = torch.linalg.svdvals(orthogonalized(matrices))
+    assert values.min() > 0.5 and values.max() < 1.3
+    (alone,) = orthogonalized(matrices[:1])
+    assert torch.allclose(alone, orthogonalized(matrices)[0], atol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(16, 48), (48, 16)])
+def test_muon_takes_the_steps_of_torch_muon(shape) -> None:
+    """Up to bfloat16, in which torch's orthogonalises: a few per cent of the way gone."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(shape, generator=generator)
+    ours, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    optimizers = (
+        Muon([ours], lr=0.01, weight_decay=0.1),
+        torch.optim.Muon([theirs], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+    )
+    for _ in range(5):
+        gradient = torch.randn(shape, generator=generator)
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            parameter.grad = gradient.clone()
+            optimizer.step()
+    assert (ours - theirs).norm() < 0.05 * (theirs - start).norm()
+
+
+def test_training_starts_from_a_checkpoint_or_says_what_is_wrong_with_it(tmp_path) -> None:
+    model = new_model(tiny(), seed=9)
+    stages = [{"stage": "base-16", "pictures": 8, "seconds": 1}]
+    meta = {"text_encoder": "bundled", "preset": "aligned", "vocabulary": [], "training": {"stages": stages}}
+    save_checkpoint(tmp_path / "start", model, meta)
+    words = ["--run", str(tmp_path / "run"), "--minutes", "1", "--init"]
+    started, before = starting_point(parse([*words, str(tmp_path / "start")]))
+    assert before == stages and started.config == model.config
+    for ours, theirs in zip(started.parameters(), model.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-6)  # half precision on disk
+    with pytest.raises(SystemExit, match="--init: .*no model.safetensors"):
+        (tmp_path / "start" / "model.safetensors").unlink()
+        starting_point(parse([*words, str(tmp_path / "start")]))
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:

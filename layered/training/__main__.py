@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from layered.checkpoint import load_checkpoint, save_checkpoint
+from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from layered.config import MODELS
 from layered.text import TextEncoder
 from layered.training.batches import CachedVistas, LiveVistas
@@ -71,16 +71,23 @@ def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageCon
     return tuple(stage for stage in planned if stage.minutes or stage.pictures)
 
 
+def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, list[dict]]:
+    """The network to train and the stages that it has behind it: a checkpoint's, or a fresh one."""
+    if not options.init:
+        return new_model(MODELS[options.model](options.top), options.seed), []
+    try:
+        model, meta = load_checkpoint(options.init)
+    except CheckpointError as error:
+        raise SystemExit(f"--init: {error}") from error
+    return model, list(meta["training"].get("stages", []))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train, draw sheets, export."""
     options = parse(arguments)
     torch.set_num_threads(options.threads)
     encoder = TextEncoder.from_pretrained(options.text_encoder, device=options.device)
-    if options.init:
-        model, meta = load_checkpoint(options.init)
-        before = list(meta["training"].get("stages", []))
-    else:
-        model, before = new_model(MODELS[options.model](options.top), options.seed), []
+    model, before = starting_point(options)
     plan = make_plan(options, model)
     top = model.config.scales[-1]
     sources = [CachedVistas(folder) for folder in options.data] or [LiveVistas(top, options.seed, options.device)]

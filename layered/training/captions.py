@@ -23,7 +23,7 @@ class CaptionMemory:
 
     def __call__(self, captions: list[str]) -> TextStates:
         """States of a batch of captions, padded to its longest."""
-        missing = sorted({c for c in captions if c not in self._states}, key=len)
+        missing = sorted({c for c in captions if c not in self._states}, key=lambda caption: (len(caption), caption))
         fresh: dict[str, tuple[Tensor, Tensor]] = {}
         for start in range(0, len(missing), 16):  # of similar length, so that little is padded
             part = missing[start : start + 16]

@@ -1,0 +1,83 @@
+"""The one thread that the page's heavy work runs in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from layered.studio.worker import Worker
+
+
+def test_everything_runs_in_one_thread_that_is_not_the_callers() -> None:
+    worker = Worker()
+
+    def threads() -> Iterator[int]:
+        for _ in range(3):
+            yield threading.get_ident()
+
+    seen = {worker.call(threading.get_ident), *worker.stream(threads())}
+    assert len(seen) == 1 and threading.get_ident() not in seen
+
+
+def test_a_stream_is_one_item_ahead_and_no_more() -> None:
+    made = []
+
+    def count() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    worker = Worker()
+    items = worker.stream(count())
+    assert [next(items) for _ in range(3)] == [0, 1, 2]
+    worker.call(lambda: None)  # whatever was begun is finished
+    assert made == [0, 1, 2, 3]
+    assert list(items) == list(range(3, 100))
+
+
+def test_closing_a_stream_closes_its_generator_before_anything_else_is_done() -> None:
+    events = []
+
+    def count() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            events.append("closed")
+
+    worker = Worker()
+    items = worker.stream(count())
+    next(items)
+    items.close()
+    assert events == ["closed"]
+    assert worker.call(lambda: "free") == "free"
+
+
+def test_mistakes_reach_whoever_asked() -> None:
+    def fails() -> Iterator[int]:
+        yield 1
+        raise ValueError("no")
+
+    worker = Worker()
+    items = worker.stream(fails())
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="no"):
+        next(items)
+    with pytest.raises(ZeroDivisionError):
+        worker.call(lambda: 1 / 0)
+
+
+def test_work_of_others_gets_its_turn_between_two_items() -> None:
+    worker, order = Worker(), []
+
+    def count() -> Iterator[int]:
+        for number in range(3):
+            order.append(number)
+            yield number
+
+    items = worker.stream(count())
+    next(items)
+    worker.call(order.append, "other")
+    list(items)
+    assert order.index("other") < order.index(2)
