@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -10,8 +11,10 @@ from PIL import Image
 from layered.config import SampleConfig, compact
 from layered.evaluation.__main__ import main
 from layered.evaluation.flops import count_flops, count_parameters, flops_table
+from layered.evaluation.loss import unseen_losses
 from layered.evaluation.sheet import draw_sheet
 from layered.evaluation.speed import speed_table
+from layered.pipeline import LayeredPipeline
 from layered.unet import LayeredUNet
 from tests.test_pipeline import checkpoint, pipeline  # noqa: F401 - fixtures
 from tests.test_unet import tiny
@@ -54,3 +57,22 @@ def test_a_sheet_has_a_row_per_prompt_and_a_column_per_size(pipeline, tmp_path) 
     draw_sheet(pipeline, ["a red balloon", "the sea at night"], SampleConfig(steps=2), (16, 64), file, cell=32)
     sheet = Image.open(file)
     assert sheet.size == (64, 64) and len(sheet.getcolors(10_000)) > 16
+
+
+def test_losses_are_repeatable_and_a_level_without_effect_is_plain_enlargement(pipeline) -> None:  # noqa: F811
+    losses = unseen_losses(pipeline, 3)
+    assert losses == unseen_losses(pipeline, 3) and tuple(losses) == pipeline.scales
+    assert losses[16].enlarged is None and losses[64].mean != losses[64].enlarged
+    levels = [dataclasses.replace(level, prediction="x") for level in pipeline.model.config.levels]
+    fresh = LayeredUNet(dataclasses.replace(pipeline.model.config, levels=tuple(levels)))  # its output convolutions are zero
+    for size, loss in unseen_losses(LayeredPipeline(fresh, pipeline.encoder, pipeline.meta), 3).items():
+        assert size == 16 or loss.mean == pytest.approx(loss.enlarged)
+    with pytest.raises(ValueError, match="at least 2"):
+        unseen_losses(pipeline, 1)
+
+
+def test_the_loss_command_prints_one_line_per_scale(pipeline, monkeypatch, capsys) -> None:  # noqa: F811
+    monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
+    main(["loss", "--pictures", "2"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["scale"] for row in rows] == [16, 32, 64] and all(row["mean"] > 0 for row in rows)

@@ -10,6 +10,7 @@ import torch
 
 from layered.config import MODELS, SampleConfig
 from layered.evaluation.flops import flops_table
+from layered.evaluation.loss import unseen_losses
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
 from layered.evaluation.speed import default_settings, peak_memory, speed_table
 from layered.pipeline import LayeredPipeline
@@ -30,7 +31,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     sheet.add_argument("--cell", type=int, default=256, help="pixels of a picture on the sheet")
     sheet.add_argument("--guidance", type=float, default=SampleConfig().guidance)
     sheet.add_argument("--steps", type=int, default=SampleConfig().steps)
-    for command in (speed, sheet):
+    loss = commands.add_parser("loss", help="loss per scale on vistas that no training run has seen")
+    loss.add_argument("--pictures", type=int, default=256)
+    for command in (speed, sheet, loss):
         command.add_argument("--checkpoint", default="checkpoints/vista-512")
         command.add_argument("--threads", type=int, help="CPU threads")
         command.add_argument("--device", default="cpu")
@@ -51,6 +54,9 @@ def main(arguments: list[str] | None = None) -> None:
         for row in speed_table(pipeline, SHEET_PROMPTS[0], default_settings(pipeline.scales), options.repeats):
             print(json.dumps(row))
         print(json.dumps({"threads": torch.get_num_threads(), "peak_memory_mib": round(peak_memory())}))
+    elif options.command == "loss":
+        for size, loss in unseen_losses(pipeline, options.pictures).items():
+            print(json.dumps({"scale": size} | {name: value and round(value, 4) for name, value in loss._asdict().items()}))
     else:
         config = SampleConfig(steps=options.steps, guidance=options.guidance)
         draw_sheet(pipeline, SHEET_PROMPTS, config, options.sizes, options.out, options.cell)
