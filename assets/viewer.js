@@ -20,6 +20,7 @@ const UNIT = { change: "", logsnr: "", agreement: " dB", detail: "" };
 let run = null; // { id, total, seconds, frames: [], scales: ["128", ...], settings, query, seed }
 let begun = -Infinity; // when Run was pressed last, in ms
 let inFlight = false, wanted = false; // whether gradio is busy with a run, and whether another is wanted after it
+let lastResort; // the timer that frees a run whose end was never heard of
 let cursor = -1, follow = true, timer = null, view = "x0", measure = "change", state = "idle";
 const figures = new Map();
 
@@ -310,13 +311,17 @@ function stop() {
   setState(nothing ? (kept() ? "done" : "idle") : "stopped", nothing ? "Cancelled." : "Stopped. What was drawn so far stays.");
 }
 
-function fail() { // gradio is free again, but calls no .then
+// A run was refused or broke off: gradio is free again, and calls no .then. A run that was stopped comes by here too, while gradio
+// is still busy cancelling it: ``stop`` has dealt with it, and .then will call ``free``.
+function fail() {
+  if (!busy()) return;
   if (state === "waiting") setState(kept() ? "done" : "idle");
-  else if (state === "running") setState("error", "The run ended early.");
+  else setState("error", "The run ended early.");
   free();
 }
 
 function free() {
+  clearTimeout(lastResort);
   inFlight = false;
   if (!wanted) return;
   wanted = false;
@@ -354,7 +359,8 @@ function again(event) {
   wanted = true;
   if (busy()) document.querySelector("#stop")?.click();
   stop();
-  setTimeout(() => wanted && free(), FREE_MS);
+  clearTimeout(lastResort);
+  lastResort = setTimeout(() => wanted && free(), FREE_MS);
 }
 const submits = (event) => event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && event.target.closest?.("#prompt");
 document.addEventListener("click", (event) => event.target.closest?.("#run") && again(event), true);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from layered.studio.settings import EXAMPLES
 from layered.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "vista-512"
 
@@ -212,6 +213,27 @@ def test_run_while_running_starts_over(studio, server):
     until(page, "state", "done")
     assert state(page, "steps") == "3"
     assert [prompt for prompt, _ in server[1].asked[asked - 1 :]] == [PROMPT, "a red balloon"]
+
+
+def test_a_run_that_replaced_another_can_be_stopped(studio, slow):
+    """Also where the server is far away, so that the first run is still being cancelled when its failure is told."""
+    page = studio("?steps=90")
+
+    def late(route: Route) -> None:
+        time.sleep(0.5)
+        route.continue_()
+
+    page.route(re.compile("/reset$"), late)
+    page.locator("#prompt textarea").fill(PROMPT)
+    page.locator("#run").click()
+    page.wait_for_function("() => window.layeredViewer.run()?.seconds > 1")
+    first = state(page, "run")
+    page.locator("#run").click()
+    page.wait_for_function("run => document.querySelector('.viewer').dataset.run !== run", arg=first)
+    assert state(page, "state") == "running"
+    with page.expect_response(lambda response: response.url.endswith("/cancel") and response.ok):
+        page.locator("#stop").click()
+    until(page, "state", "stopped")
 
 
 def test_closed_tab_stops_the_work_and_frees_the_memory(studio, server):

@@ -209,13 +209,16 @@ def test_training_starts_from_a_checkpoint_or_says_what_is_wrong_with_it(tmp_pat
     meta = {"text_encoder": "bundled", "preset": "aligned", "vocabulary": [], "training": {"stages": stages}}
     save_checkpoint(tmp_path / "start", model, meta)
     words = ["--run", str(tmp_path / "run"), "--minutes", "1", "--init"]
-    started, before = starting_point(parse([*words, str(tmp_path / "start")]))
-    assert before == stages and started.config == model.config
+    started, kept = starting_point(parse([*words, str(tmp_path / "start")]))
+    assert kept["training"]["stages"] == stages and started.config == model.config
     for ours, theirs in zip(started.parameters(), model.parameters(), strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-6)  # half precision on disk
     with pytest.raises(SystemExit, match="--init: .*no model.safetensors"):
         (tmp_path / "start" / "model.safetensors").unlink()
         starting_point(parse([*words, str(tmp_path / "start")]))
+    for wrong in (["--top", "64"], ["--export", str(tmp_path / "start")]):
+        with pytest.raises(SystemExit):
+            parse([*words, str(tmp_path / "start"), *wrong])
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:

@@ -50,7 +50,24 @@ def test_closing_a_stream_closes_its_generator_before_anything_else_is_done() ->
     items = worker.stream(count())
     next(items)
     items.close()
-    assert events == ["closed"]
+    assert worker.call(lambda: list(events)) == ["closed"]
+
+
+def test_closing_a_stream_does_not_wait() -> None:
+    going, go_on = threading.Event(), threading.Event()
+
+    def count() -> Iterator[int]:
+        yield 1
+        going.set()
+        go_on.wait(60)
+        yield 2
+
+    worker = Worker()
+    items = worker.stream(count())
+    next(items)
+    assert going.wait(60)
+    items.close()  # would hang here
+    go_on.set()
     assert worker.call(lambda: "free") == "free"
 
 

@@ -28,7 +28,7 @@ BROWSER = [
     "--disable-sync",
 ]
 DONE = "() => document.querySelector('.viewer')?.dataset.state === 'done'"
-FIRST = "() => Number(document.querySelector('.viewer')?.dataset.steps) >= 1"
+FIRST = "() => ['running', 'done'].includes(document.querySelector('.viewer')?.dataset.state)"
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -61,6 +61,8 @@ class Client:
             for line in events.iter_lines():
                 size += len(line)
                 if '"process_completed"' in line:
+                    if not json.loads(line.removeprefix("data:"))["success"]:
+                        raise RuntimeError(f"The page refused the run: {line[:500]}")
                     return size
         raise RuntimeError("The page closed the stream of a run before its end.")
 

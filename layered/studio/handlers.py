@@ -6,7 +6,7 @@ import contextlib
 import html
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,7 +46,7 @@ class Handlers:
     # ------------------------------------------------------------ a run
 
     def run(self, prompt: Any, values: Mapping[str, Any], session: str) -> Iterator[tuple[dict[str, Any], Run]]:
-        """Every step's value for the viewer, with the run it belongs to. Closing it stops the work; what was drawn is kept."""
+        """Every step's value for the viewer, with the run it belongs to. Closing it stops the work; what was sent is kept."""
         with refused():
             prompt = check_prompt(prompt)
             values = dict(values)
@@ -75,19 +75,20 @@ class Handlers:
         Sampling and ``make`` run in the worker, one step ahead of who takes the values. A user's mistakes become ``gr.Error``.
         """
 
-        def work() -> Iterator[T]:
+        def work() -> Generator[T]:
             previous, start = None, time.perf_counter()
-            stream = self.pipeline.stream(prompt, config)
-            try:
-                for step in stream:
+            with refused():
+                stream = self.pipeline.stream(prompt, config)
+            with contextlib.closing(stream):
+                while True:
+                    with refused():
+                        step = next(stream, None)
+                    if step is None:
+                        return
                     yield make(step, step_measures(step, previous), time.perf_counter() - start)
                     previous = step
-            finally:
-                stream.close()
 
-        values = self.worker.stream(work())
-        with contextlib.closing(values), refused():
-            yield from values
+        yield from self.worker.stream(work())
 
     def frames(self, asked: Any) -> list[dict[str, Any]]:
         """Steps of a kept run for the page's script: ``{"run": id, "steps": [...], "kind": "frame" or "z"}``.
@@ -101,13 +102,13 @@ class Handlers:
         kept = list(run.steps) if run else []
         wanted = {i for i in asked["steps"][:FRAMES_AT_ONCE] if isinstance(i, int) and not isinstance(i, bool)}
         wanted = sorted(i for i in wanted if 0 <= i < len(kept))
+        if asked.get("kind") == "z":  # no PyTorch in it: so it need not wait for the worker, which may be drawing the next step
+            return [{"step": i, "z": states(kept[i].z, kept[i].logsnr)} for i in wanted]
 
-        def draw(i: int) -> dict[str, Any]:
-            if asked.get("kind") == "z":
-                return {"step": i, "z": states(kept[i].z, kept[i].logsnr)}
+        def again(i: int) -> dict[str, Any]:
             return frame(kept[i], step_measures(kept[i], kept[i - 1] if i else None))
 
-        return [self.worker.call(draw, i) for i in wanted]
+        return [self.worker.call(again, i) for i in wanted]
 
     # ------------------------------------------------------------ beside a run
 

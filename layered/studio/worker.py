@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -22,11 +23,14 @@ class Worker:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="layered")
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """What ``function(*args, **kwargs)`` returns or raises, run between two items of a stream at the latest."""
+        """What ``function(*args, **kwargs)`` returns or raises, run in its turn: a stream has one item at most before it."""
         return self._thread.submit(function, *args, **kwargs).result()
 
-    def stream(self, items: Iterator[T]) -> Iterator[T]:
-        """The items of a generator, each made while the one before is on its way. Closing it closes the generator."""
+    def stream(self, items: Generator[T]) -> Iterator[T]:
+        """The items of a generator, each made while the one before is on its way.
+
+        Closing it closes the generator before any later work, and waits for nothing: Gradio closes in its event loop.
+        """
         waiting = self._thread.submit(next, items, END)
         try:
             while (item := waiting.result()) is not END:
@@ -34,4 +38,5 @@ class Worker:
                 yield item
         finally:
             waiting.cancel()
-            self.call(items.close)
+            with contextlib.suppress(RuntimeError):  # the interpreter is ending
+                self._thread.submit(items.close)

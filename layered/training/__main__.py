@@ -29,9 +29,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m layered.training", description="Train a layered diffusion model by stacking."
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run that was stopped goes on from it")
-    parser.add_argument("--model", choices=sorted(MODELS), default="compact", help="architecture preset")
-    parser.add_argument("--top", type=int, default=512, help="finest scale in pixels")
-    parser.add_argument("--init", help="checkpoint to start from, in place of a fresh --model")
+    parser.add_argument("--model", choices=sorted(MODELS), help="architecture preset (default: compact)")
+    parser.add_argument("--top", type=int, help="finest scale in pixels (default: 512)")
+    parser.add_argument("--init", help="checkpoint to start from, in place of a fresh network")
     parser.add_argument(
         "--data", type=Path, nargs="*", default=[], help="caches made by python -m layered.world --cache, any sizes"
     )
@@ -52,6 +52,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if (options.minutes is None) == (options.pictures is None):
         parser.error("give the budget of each stage, either --minutes or --pictures")
+    if options.init and (options.model or options.top):
+        parser.error("--init brings its own network: leave out --model and --top")
+    if options.init and options.export and Path(options.init).resolve() == options.export.resolve():
+        parser.error("--export would overwrite the checkpoint that --init starts from: choose another folder")
     return options
 
 
@@ -71,23 +75,24 @@ def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageCon
     return tuple(stage for stage in planned if stage.minutes or stage.pictures)
 
 
-def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, list[dict]]:
-    """The network to train and the stages that it has behind it: a checkpoint's, or a fresh one."""
+def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, dict]:
+    """The network to train and its ``meta``: a checkpoint's, or a fresh network's, which is empty."""
     if not options.init:
-        return new_model(MODELS[options.model](options.top), options.seed), []
+        return new_model(MODELS[options.model or "compact"](options.top or 512), options.seed), {}
     try:
-        model, meta = load_checkpoint(options.init)
+        return load_checkpoint(options.init)
     except CheckpointError as error:
         raise SystemExit(f"--init: {error}") from error
-    return model, list(meta["training"].get("stages", []))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, draw sheets, export."""
     options = parse(arguments)
     torch.set_num_threads(options.threads)
-    encoder = TextEncoder.from_pretrained(options.text_encoder, device=options.device)
-    model, before = starting_point(options)
+    model, start = starting_point(options)
+    encoder = TextEncoder.from_pretrained(options.text_encoder or start.get("text_encoder"), device=options.device)
+    if encoder.width != model.config.text_width:
+        raise SystemExit(f"The text encoder {encoder.name} is {encoder.width} wide, the network takes {model.config.text_width}.")
     plan = make_plan(options, model)
     top = model.config.scales[-1]
     sources = [CachedVistas(folder) for folder in options.data] or [LiveVistas(top, options.seed, options.device)]
@@ -117,11 +122,16 @@ def main(arguments: list[str] | None = None) -> None:
     )
     progress = trainer.run()
     if options.export:
+        behind = start.get("training", {}).get("stages", [])
         meta = {
             "text_encoder": encoder.name,
             "preset": trainer.config.preset,
             "vocabulary": sorted(VOCABULARY),
-            "training": {"stages": before + list(progress.history), "seed": options.seed, "device": options.device},
+            "training": {
+                "stages": [*behind, *progress.history],
+                "seed": options.seed,
+                "device": options.device,
+            },
         }
         save_checkpoint(options.export, model, meta)
         print(f"Wrote {options.export}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters.")

@@ -17,7 +17,7 @@ class CaptionMemory:
     def __init__(
         self, encode: Callable[[list[str]], TextStates], device: str = "cpu", autocast: bool = False, limit: int = 200_000
     ) -> None:
-        """autocast: encode in bfloat16, twice as fast on a CPU; states then err by less than a hundredth of their size."""
+        """autocast: encode in bfloat16; states then err by less than a hundredth of their size."""
         self.encode, self.device, self.autocast, self.limit = encode, device, autocast, limit
         self._states: dict[str, tuple[Tensor, Tensor]] = {}  # caption → tokens (L, D), pooled (D)
 

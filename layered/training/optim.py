@@ -34,10 +34,10 @@ def make_optimizers(model: LayeredUNet, stage: StageConfig, config: TrainConfig)
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised (Muon, arXiv 2502.16982 algorithm 1), for matrices only.
+    """Momentum, orthogonalised (Muon, arXiv 2502.16982), for matrices only.
 
     The update of ``torch.optim.Muon`` with ``adjust_lr_fn="match_rms_adamw"``. That one orthogonalises matrix by matrix and
-    always in bfloat16, which some processors emulate at a hundredth of their speed; this one takes all matrices of a shape
+    always in bfloat16, which some processors emulate at 1/70 of their speed; this one takes all matrices of a shape
     at once, in bfloat16 where that is fast and else in float32.
     """
 
@@ -67,7 +67,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalized(matrices: Tensor, steps: int = 5) -> Tensor:
-    """(N, A, B) with all singular values brought to 0.7 to 1.2 (Newton–Schulz iteration, arXiv 2502.16982, equation 2)."""
+    """(N, A, B) with the singular values brought to about 1 (five Newton–Schulz iterations, arXiv 2502.16982, equation 2)."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrices.bfloat16() if fast_bfloat16(matrices.device.type) else matrices.float()
     tall = x.shape[-2] > x.shape[-1]
