@@ -200,13 +200,13 @@ class SampleConfig:
     """Everything that decides a run besides the prompt and the weights."""
 
     steps: int = 25  # denoising steps, 1 to 250
-    guidance: float | tuple[float, ...] = 3.0  # classifier-free guidance weight, 0 to 20; 1 is none; or one per scale
+    guidance: float | tuple[float, ...] = 4.0  # classifier-free guidance weight, 0 to 20; 1 is none; or one per scale
     guidance_interval: tuple[float, float] = (0.0, 1.0)  # t between which guidance is applied
     seed: int = 0  # 0 to 2**32 - 1
     noise: NoiseMode = "sinc"  # how the scales share their noise
     preset: str = "aligned"  # schedule preset, see ``layered.schedule``
     shifts: tuple[float, ...] | None = None  # natural log, one per scale coarse to fine; None: the preset's
-    solver: Solver = "ddim"
+    solver: Solver = "ddpm"
     eta: float = 0.0  # DDIM only: 0 deterministic, 1 ancestral
     ddpm_noise: float = 0.2  # DDPM only: simple diffusion's interpolation between the two variance bounds, 0 to 1
     states: StateMode = "per-scale"

@@ -126,7 +126,7 @@ def sample(
 
     Of ``config`` it reads steps, spacing, noise, solver, eta, ddpm_noise, states and clipping; the log-SNRs are the schedule's
     and guidance is the denoiser's. At the first step, t = 1, z is pure noise; after the last, at t = 0, the result is x̂ itself.
-    A sample depends on its own generator alone, not on the batch it is in.
+    A sample depends on its own generator alone, not on the batch it is in; the fresh noise of DDPM and eta on its first seed.
     """
     if not generators:
         raise ValueError("Sampling needs one random generator per picture, got none.")
@@ -149,7 +149,9 @@ def _run(
         z_here = z
         if t_next > 0:
             target = x0 if config.states == "per-scale" else image_pyramid(x0[schedule.scales[-1]], schedule.scales)
-            noise = draw_noise(schedule.scales, config.noise, generators, device) if _is_ancestral(config) else None
+            noise = None
+            if _is_ancestral(config):
+                noise = draw_noise(schedule.scales, config.noise, _of_step(generators, index), device)
             z = _next_states(config, z, target, logsnr, logsnr_next, noise, before)
             before = target, logsnr
         if device.type == "cuda":
@@ -204,6 +206,11 @@ def _next_states(
         alpha, sigma = _alpha_sigma(logsnr_next[size])
         states[size] = finest if size == top else alpha * target[size] + sigma * downsample_noise(eps, size, config.noise)
     return states
+
+
+def _of_step(generators: Sequence[torch.Generator], index: int) -> list[torch.Generator]:
+    """Generators for one step's fresh noise, from the samples' seeds: so it too is the same whatever the finest scale is."""
+    return make_generators([(generator.initial_seed() + 1_000_003 * (index + 1)) % 2**63 for generator in generators])
 
 
 def _is_ancestral(config: SampleConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError
 
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from layered.config import SOLVERS, STATE_MODES, SampleConfig
 from layered.diffusion import Prediction
-from layered.pyramid import downsample_image, downsample_noise, image_pyramid
-from layered.sampler import Step, clip_x0, ddim_step, ddpm_step, dpmpp_step, make_generators, sample
+from layered.pyramid import downsample_image, downsample_noise, draw_noise, image_pyramid
+from layered.sampler import Step, _of_step, clip_x0, ddim_step, ddpm_step, dpmpp_step, make_generators, sample
 from layered.schedule import Schedule, alpha_sigma
 
 SCALES = (8, 16, 32)
@@ -214,8 +215,21 @@ def test_noise_and_seed_decide_the_run() -> None:
         return last(sample(Gaussian(0.5), ALIGNED, SampleConfig(steps=4, **settings), make_generators([seed]))).x0[32]
 
     assert torch.equal(final(), final())
-    for other in ({"seed": 5}, {"noise": "independent"}, {"eta": 0.5}, {"solver": "dpm++"}, {"spacing": "time"}):
+    for other in ({"seed": 5}, {"noise": "independent"}, {"ddpm_noise": 0.9}, {"solver": "dpm++"}, {"spacing": "time"}):
         assert not torch.allclose(final(), final(**other), atol=1e-3)
+
+
+def test_fresh_noise_is_new_at_every_step_and_the_same_for_a_shorter_ladder() -> None:
+    def noises(scales: tuple[int, ...]) -> list[Tensor]:
+        steps = list(sample(Gaussian(0.5), Schedule.preset("aligned", scales), SampleConfig(steps=4), make_generators([4])))
+        return [step.z[scales[0]] for step in steps]
+
+    low, high = noises(SCALES[:1]), noises(SCALES)
+    for one, other in zip(low, high, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    drawn = [draw_noise(SCALES[:1], "sinc", _of_step(make_generators([seed]), step)) for seed in (4, 5) for step in (0, 1)]
+    for one, other in itertools.combinations(drawn, 2):
+        assert abs(float((one[SCALES[0]] * other[SCALES[0]]).mean())) < 0.3  # uncorrelated: other seeds, other steps
 
 
 def test_a_shorter_ladder_starts_from_the_same_noise() -> None:

@@ -86,7 +86,7 @@ def test_every_control_reaches_the_settings_of_the_run():
         "sleep_below": -3.0,
         "noise": "box",
         "preset": "paper",
-        "solver": "ddpm",
+        "solver": "ddim",
         "states": "top-down",
         "clipping": "none",
         "spacing": "time",

@@ -115,10 +115,11 @@ class Controls:
         with gr.Accordion("Solver and states", open=False, elem_classes="card"):
             solvers = [("DDIM", "ddim"), ("DDPM", "ddpm"), ("DPM-Solver++", "dpm++")]
             self._radio("solver", "Solver", "How one step follows from the last.", solvers)
-            self._slider("eta", "Eta", "DDIM: 0 adds no fresh noise, 1 as much as DDPM.", 0, 1, 0.05)
-            self._slider(
-                "ddpm_noise", "DDPM noise", "DDPM: from the lower (0) to the upper (1) variance.", 0, 1, 0.05, visible=False
-            )
+            usual = self.defaults["solver"]
+            info = "DDIM: 0 adds no fresh noise, 1 as much as DDPM."
+            self._slider("eta", "Eta", info, 0, 1, 0.05, visible=usual == "ddim")
+            info = "DDPM: from the lower (0) to the upper (1) variance."
+            self._slider("ddpm_noise", "DDPM noise", info, 0, 1, 0.05, visible=usual == "ddpm")
             states = [("per scale", "per-scale"), ("top-down", "top-down")]
             self._radio("states", "States", "Every scale by its own prediction, or all from the finest.", states)
             clips = [("static", "static"), ("dynamic", "dynamic"), ("none", "none")]
