@@ -260,24 +260,21 @@ function take(value) {
   }
   Object.assign(run, { total: value.total, seconds: value.seconds, seed: value.seed, query: value.query, settings: value.settings });
   store(value.frame);
-  if (value.state === "done") {
-    setState("done", "Finished.");
-    fetchMissing();
-  }
+  if (value.state === "done") fetchMissing();
   if (follow) show(value.frame.step);
   else status();
   drawCurves();
 }
 
-function fetchMissing() {
+// The run is over. Of values that come close together gradio hands on the last: the others are fetched, then it is done.
+async function fetchMissing() {
   const asked = run, steps = [];
   for (let i = 0; i < run.total; i++) if (!run.frames[i]) steps.push(i);
-  if (!steps.length) return;
-  server.frames({ run: run.id, steps, kind: "frame" }).then((frames) => {
-    if (run !== asked) return;
-    (frames || []).forEach(store);
-    drawCurves();
-  });
+  const frames = steps.length ? await server.frames({ run: run.id, steps, kind: "frame" }).catch(() => null) : null;
+  if (run !== asked) return;
+  (frames || []).forEach(store);
+  if (state === "running") setState("done", "Finished.");
+  drawCurves();
 }
 
 // Noisy states cost three times the bytes of predictions: they are fetched when they are looked at, the step on show first.

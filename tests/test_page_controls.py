@@ -87,14 +87,14 @@ def test_controls_reach_the_run(studio, server):
     page.locator("#seed input").fill("17")
     for name, label in {
         "noise": "independent",
-        "solver": "DDPM",
+        "solver": "DDIM",
         "states": "top-down",
         "clipping": "dynamic",
         "spacing": "time",
     }.items():
         choose(page, name, label)
-    page.locator("#ddpm-noise input[type=number]").fill("0.7")
-    assert not page.locator("#eta").is_visible()
+    page.locator("#eta input[type=number]").fill("0.7")
+    assert not page.locator("#ddpm-noise").is_visible()
     draw(page)
     middle = [round(shift, 2) for shift in Schedule.preset("aligned", SCALES).shifts[1:4]]
     assert server[1].asked[-1][1] == SampleConfig(
@@ -104,8 +104,8 @@ def test_controls_reach_the_run(studio, server):
         seed=17,
         noise="independent",
         shifts=(0.5, *middle, -3.0),
-        solver="ddpm",
-        ddpm_noise=0.7,
+        solver="ddim",
+        eta=0.7,
         states="top-down",
         clipping="dynamic",
         spacing="time",
@@ -113,7 +113,7 @@ def test_controls_reach_the_run(studio, server):
     )
     page.locator("#reset").click()
     page.wait_for_function("() => document.querySelector('#steps input').value === '25'")
-    page.locator("#eta").wait_for()
+    page.locator("#ddpm-noise").wait_for()
     page.locator("#steps input[type=number]").fill("1")
     draw(page)
     config = server[1].asked[-1][1]
@@ -182,7 +182,7 @@ def test_text_is_readable_in_both_themes(studio, theme):
     page = studio("?steps=2", color_scheme=theme, viewport={"width": 1440, "height": 900})
     draw(page)
     open_card(page, "Solver and states")
-    page.locator("#eta").wait_for()
+    page.locator("#ddpm-noise").wait_for()
     page.mouse.move(0, 0)
     assert page.evaluate("() => document.body.classList.contains('dark')") is (theme == "dark")
     page.wait_for_function(f"() => ({CONTRAST})().length === 0") if not page.evaluate(CONTRAST) else None
