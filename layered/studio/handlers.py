@@ -75,7 +75,7 @@ class Handlers:
         Sampling and ``make`` run in the worker, one step ahead of who takes the values. A user's mistakes become ``gr.Error``.
         """
 
-        def work() -> Generator[T]:
+        def work() -> Generator[T, None, None]:
             previous, start = None, time.perf_counter()
             with refused():
                 stream = self.pipeline.stream(prompt, config)

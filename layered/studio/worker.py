@@ -26,7 +26,7 @@ class Worker:
         """What ``function(*args, **kwargs)`` returns or raises, run in its turn: a stream has one item at most before it."""
         return self._thread.submit(function, *args, **kwargs).result()
 
-    def stream(self, items: Generator[T]) -> Iterator[T]:
+    def stream(self, items: Generator[T, None, None]) -> Iterator[T]:
         """The items of a generator, each made while the one before is on its way.
 
         Closing it closes the generator before any later work, and waits for nothing: Gradio closes in its event loop.
