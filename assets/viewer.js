@@ -8,6 +8,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const PLAY_MS = 120;
 const DOUBLE_CLICK_MS = 700;
 const FREE_MS = 8000; // gradio has answered a cancellation by then, or the connection is lost
+const SETTLE_MS = 100; // a cancelled run's .then and .failure come together, in either order: both before the next run
 const CHUNK = 6; // noisy states fetched at once
 const EXPLAIN = {
   change: "How much a scale's prediction moved since the step before (root mean square, in units of −1 … 1).",
@@ -322,7 +323,7 @@ function free() {
   inFlight = false;
   if (!wanted) return;
   wanted = false;
-  document.querySelector("#run")?.click();
+  setTimeout(() => document.querySelector("#run")?.click(), SETTLE_MS);
 }
 
 window.layeredViewer = { begin, stop, fail, free, run: () => run, state: () => state };
