@@ -269,11 +269,14 @@ function take(value) {
 
 // The run is over. Of values that come close together gradio hands on the last: the others are fetched, then it is done.
 async function fetchMissing() {
-  const asked = run, steps = [];
-  for (let i = 0; i < run.total; i++) if (!run.frames[i]) steps.push(i);
-  const frames = steps.length ? await server.frames({ run: run.id, steps, kind: "frame" }).catch(() => null) : null;
-  if (run !== asked) return;
-  (frames || []).forEach(store);
+  const asked = run;
+  for (;;) {
+    const steps = [...Array(run.total).keys()].filter((step) => !run.frames[step]);
+    const frames = steps.length ? await server.frames({ run: run.id, steps, kind: "frame" }).catch(() => null) : null;
+    if (run !== asked) return;
+    if (!frames?.length) break;
+    frames.forEach(store);
+  }
   if (state === "running") setState("done", "Finished.");
   drawCurves();
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from layered.config import MODELS, SampleConfig
+from layered.config import MODELS, SOLVERS, SampleConfig
 from layered.evaluation.flops import flops_table
 from layered.evaluation.loss import unseen_losses
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
@@ -30,6 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     sheet.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512])
     sheet.add_argument("--cell", type=int, default=256, help="pixels of a picture on the sheet")
     sheet.add_argument("--guidance", type=float, default=SampleConfig().guidance)
+    sheet.add_argument("--solver", choices=SOLVERS, default=SampleConfig().solver)
     sheet.add_argument("--steps", type=int, default=SampleConfig().steps)
     loss = commands.add_parser("loss", help="loss per scale on vistas that no training run has seen")
     loss.add_argument("--pictures", type=int, default=256)
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
         for size, loss in unseen_losses(pipeline, options.pictures).items():
             print(json.dumps({"scale": size} | {name: value and round(value, 4) for name, value in loss._asdict().items()}))
     else:
-        config = SampleConfig(steps=options.steps, guidance=options.guidance)
+        config = SampleConfig(steps=options.steps, guidance=options.guidance, solver=options.solver)
         draw_sheet(pipeline, SHEET_PROMPTS, config, options.sizes, options.out, options.cell)
         print(f"Wrote {options.out}")
 

@@ -45,8 +45,10 @@ class TrainConfig:
 
 def fast_bfloat16(device: str) -> bool:
     """Whether bfloat16 is the faster choice: on accelerators, and on processors that multiply it (others emulate it, at 1/70)."""
+    if device != "cpu":
+        return True
     capabilities = torch.cpu.get_capabilities()
-    return device != "cpu" or any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 LOGSNR_OF_TOP = (-5.0, 9.5)  # range of the top level's log-SNR where a stage draws it uniformly
