@@ -26,6 +26,9 @@ SPACINGS: tuple[Spacing, ...] = ("time", "logsnr")
 Prediction = Literal["x", "v", "posterior"]
 PREDICTIONS: tuple[Prediction, ...] = ("x", "v", "posterior")
 
+LevelInput = Literal["z", "detail"]
+LEVEL_INPUTS: tuple[LevelInput, ...] = ("z", "detail")
+
 PRESETS: tuple[str, ...] = ("aligned", "paper", "unshifted")
 
 
@@ -71,6 +74,7 @@ class LevelConfig:
     blocks_down: int = 1  # residual blocks between the input convolution and the skip
     blocks_up: int = 2  # residual blocks after the fusion with the level below
     prediction: Prediction = "x"  # what the output convolution predicts
+    input: LevelInput = "z"  # what the input convolution is shown: z, or z less what the level below knows, and that knowledge
     detail_std: float | None = None  # standard deviation of what this level adds to the enlarged one below; None: nothing below
 
     def __post_init__(self) -> None:
@@ -83,7 +87,10 @@ class LevelConfig:
             _number(f"detail_std of level {self.size}", self.detail_std, 0.0, 10.0)
         elif self.prediction == "posterior":
             raise ValueError(f'Level {self.size} predicts "posterior": it needs a detail_std, a number above 0.')
+        elif self.input == "detail":
+            raise ValueError(f'Level {self.size} takes in "detail": it needs a detail_std, a number above 0.')
         _one_of(f"prediction of level {self.size}", self.prediction, PREDICTIONS)
+        _one_of(f"input of level {self.size}", self.input, LEVEL_INPUTS)
         if self.size % self.patch:
             raise ValueError(f"Patch {self.patch} does not divide the {self.size} pixels of its level.")
 
@@ -136,6 +143,8 @@ class ModelConfig:
         _whole("time_width", self.time_width, 1, 2**14)
         if not isinstance(self.layered, bool):
             raise ValueError(f"layered: expected true or false, got {_shown(self.layered)}.")
+        if (coarsest := self.levels[0]).input == "detail":
+            raise ValueError(f'Level {coarsest.size} is the coarsest: nothing lies below it, so its input is "z", not "detail".')
         for low, high in zip(self.levels, self.levels[1:], strict=False):
             if high.size != 2 * low.size:
                 raise ValueError(f"Every level doubles the one below: {high.size} does not follow {low.size}.")
@@ -164,17 +173,22 @@ class ModelConfig:
 
     def single_resolution(self) -> ModelConfig:
         """The baseline of the paper's table 1: one picture scale, identical widths, ordinary downsampling."""
-        return dataclasses.replace(self, layered=False)
+        plain = {"input": "z", "detail_std": None}  # nothing lies below the one picture
+        levels = (
+            dataclasses.replace(level, prediction="v" if level.prediction == "v" else "x", **plain) for level in self.levels
+        )
+        return dataclasses.replace(self, levels=tuple(levels), layered=False)
 
 
 def compact(top: int = 512) -> ModelConfig:
     """The compact ladder, 32 to 512 pixels: the paper's isolated downsampling carried on down to a base of 32."""
+    detail = {"prediction": "posterior", "input": "detail"}  # detail_std: measured on vistas
     levels = (
         LevelConfig(size=32, patch=2, width=96, blocks_down=1, blocks_up=2, prediction="x"),
-        LevelConfig(size=64, patch=2, width=96, blocks_down=1, blocks_up=2, prediction="x", detail_std=0.08),
-        LevelConfig(size=128, patch=4, width=96, blocks_down=1, blocks_up=2, prediction="x", detail_std=0.07),
-        LevelConfig(size=256, patch=4, width=64, blocks_down=1, blocks_up=2, prediction="x", detail_std=0.06),
-        LevelConfig(size=512, patch=4, width=48, blocks_down=1, blocks_up=2, prediction="x", detail_std=0.06),
+        LevelConfig(size=64, patch=2, width=96, detail_std=0.065, **detail),
+        LevelConfig(size=128, patch=2, width=64, detail_std=0.057, **detail),
+        LevelConfig(size=256, patch=2, width=48, detail_std=0.049, **detail),
+        LevelConfig(size=512, patch=2, width=32, detail_std=0.040, **detail),
     )
     return ModelConfig(levels=levels, trunk=TrunkConfig(width=256, depth=8)).upto(top)
 

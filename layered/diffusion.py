@@ -1,4 +1,4 @@
-"""From network outputs to pictures: x, ε and v, classifier-free guidance, the multi-scale loss (paper, section 2.4)."""
+"""From network outputs to pictures and losses: sleeping levels, classifier-free guidance, equation 3 (paper, section 2.4)."""
 
 from __future__ import annotations
 
@@ -10,109 +10,30 @@ from torch import Tensor
 
 from layered.config import LevelConfig, ModelConfig
 from layered.layers import TextStates
+from layered.prediction import posterior_variance
 from layered.pyramid import enlarge_image
-from layered.schedule import alpha_sigma
 
 if TYPE_CHECKING:
-    from layered.unet import LayeredUNet, LevelOutput, Window
+    from layered.unet import LayeredUNet, LevelOutput
 
 LOSS_FLOOR = 0.02  # the smallest variance by which a squared error is divided, so that nearly clean samples do not rule
 BELOW_ERROR = 0.05  # variance of the error of the level below, as a part of σ², which a level cannot mend
 
-# ------------------------------------------------------------------ x, ε and v
+# ------------------------------------------------------------------ sleeping levels
 
 
-def _broadcast(logsnr: Tensor) -> tuple[Tensor, Tensor]:
-    """α and σ for a picture batch: (B,) → two (B, 1, 1, 1)."""
-    alpha, sigma = alpha_sigma(logsnr)
-    return alpha[:, None, None, None], sigma[:, None, None, None]
-
-
-def noisy(x0: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor:
-    """z = α x + σ ε. x0, eps (B, C, H, W), logsnr (B,)."""
-    alpha, sigma = _broadcast(logsnr)
-    return alpha * x0 + sigma * eps
-
-
-def v_from_x0(x0: Tensor, z: Tensor, logsnr: Tensor) -> Tensor:
-    """v = α ε − σ x = (α z − x) / σ, for z = α x + σ ε."""
-    alpha, sigma = _broadcast(logsnr)
-    return (alpha * z - x0) / sigma
-
-
-def x0_from_v(v: Tensor, z: Tensor, logsnr: Tensor) -> Tensor:
-    """x = α z − σ v."""
-    alpha, sigma = _broadcast(logsnr)
-    return alpha * z - sigma * v
-
-
-def eps_from_x0(x0: Tensor, z: Tensor, logsnr: Tensor) -> Tensor:
-    """ε = (z − α x) / σ."""
-    alpha, sigma = _broadcast(logsnr)
-    return (z - alpha * x0) / sigma
-
-
-def x0_from_eps(eps: Tensor, z: Tensor, logsnr: Tensor) -> Tensor:
-    """x = (z − σ ε) / α."""
-    alpha, sigma = _broadcast(logsnr)
-    return (z - sigma * eps) / alpha
-
-
-# ------------------------------------------------------------------ what a level predicts
-
-
-def posterior_variance(logsnr: Tensor, std: float) -> Tensor:
-    """Variance of x given z when x has standard deviation ``std`` around a known mean: s²σ² / (s²α² + σ²)."""
-    alpha, sigma = alpha_sigma(logsnr)
-    return std**2 * sigma**2 / (std**2 * alpha**2 + sigma**2)
-
-
-def read_prediction(level: LevelConfig, raw: Tensor, z: Tensor, logsnr: Tensor, mean: Tensor | float) -> Tensor:
-    """What the network's output says of x0; ``mean`` is the enlarged prediction of the level below (0 for the base).
-
-    ``x``: x̂ = mean + raw. ``v``: x̂ = α z − σ raw. ``posterior``: with x ~ N(mean, s²) in mind, the exact posterior mean plus
-    raw times the posterior's deviation, x̂ = mean + k (z/α − mean) + c raw, k = s²α² / (s²α² + σ²), c = sσ / √(s²α² + σ²).
-    That is EDM's preconditioning (arXiv 2206.00364, section 5) around a mean that the levels below supply: at high noise the
-    level paints detail on the enlarged picture, at low noise it corrects z by a fraction of the noise.
-    """
-    if level.prediction == "x":
-        return mean + raw
-    if level.prediction == "v":
-        return x0_from_v(raw, z, logsnr)
-    alpha, sigma = _broadcast(logsnr)
-    variance = level.detail_std**2 * alpha**2 + sigma**2
-    return mean + level.detail_std**2 * alpha / variance * (z - alpha * mean) + level.detail_std * sigma / variance.sqrt() * raw
-
-
-def predict(
-    config: ModelConfig,
-    outputs: Mapping[int, LevelOutput],
-    z: Mapping[int, Tensor],
-    logsnr: Mapping[int, Tensor],
-    *,
-    windows: Mapping[int, Window] | None = None,
-    below: tuple[int, Tensor] | None = None,
-) -> dict[int, Tensor]:
-    """The prediction of every scale of ``z``, coarse to fine; a level without an output is enlarged from below (it sleeps).
-
-    z: per scale (B, 3, S, S) or its window; below: size and prediction of a level that was computed before.
-    """
-    levels = {level.size: level for level in config.levels}
-    windows = windows or {}
+def predict(outputs: Mapping[int, LevelOutput], z: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """The prediction of every scale of ``z``, coarse to fine; a scale without an output is enlarged from below (it sleeps)."""
     x0: dict[int, Tensor] = {}
-    size_below, previous = below if below else (None, None)
-    for size in (size for size in config.scales if size in z):
-        mean: Tensor | float = 0.0
-        if previous is not None:
-            cut = windows[size].halved().crop(previous, 1, windows.get(size_below)) if size in windows else previous
-            mean = enlarge_image(cut, z[size].shape[-1])
+    previous: Tensor | None = None
+    for size in sorted(z):
         if size in outputs:
-            x0[size] = read_prediction(levels[size], outputs[size].raw, z[size], logsnr[size], mean)
-        elif isinstance(mean, Tensor):
-            x0[size] = mean
-        else:
+            previous = outputs[size].x0
+        elif previous is None:
             raise ValueError(f"The coarsest level ({size} pixels) has no output: it cannot sleep.")
-        size_below, previous = size, x0[size]
+        else:
+            previous = enlarge_image(previous, size)
+        x0[size] = previous
     return x0
 
 
@@ -177,7 +98,7 @@ class GuidedDenoiser:
         shared = torch.full((len(text.mask),), float(self.shared_noise), device=text.tokens.device)
         awake = awake_scales(tuple(z), logsnr, self.sleep_below)
         outputs = self.model({size: z[size] for size in awake}, logsnr, text, shared)
-        x0 = predict(self.model.config, outputs, z, logsnr)
+        x0 = predict(outputs, z)
         if not guided:
             return Prediction(x0, None)
         plain = {size: value[:batch] for size, value in x0.items()}

@@ -12,7 +12,7 @@ from torch import Tensor
 from layered.config import PRESETS, SPACINGS, Spacing
 
 LOGSNR_RANGE = (-15.0, 15.0)  # of the unshifted cosine; a shift moves both ends (simple diffusion, appendix A)
-STEP_LOGSNR_RANGE = (-9.0, 13.0)  # unshifted log-SNR of the steps of spacing "logsnr": from global colour to the finest detail
+STEP_LOGSNR_RANGE = (-9.0, 15.0)  # unshifted log-SNR of the steps of spacing "logsnr": from global colour to the finest detail
 MAX_SHIFT_RISE = 2 * math.pi  # the cosine falls by at least this much per unit of t
 
 

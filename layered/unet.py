@@ -18,13 +18,15 @@ from torch import Tensor, nn
 
 from layered.config import LevelConfig, ModelConfig
 from layered.layers import Downsample, LevelCondition, ResidualBlock, TextStates, Trunk, Upsample, channel_norm, zero_init
+from layered.prediction import detail_input, read_prediction
+from layered.pyramid import enlarge_image
 
 
 class LevelOutput(NamedTuple):
     """What one level hands on."""
 
     features: Tensor  # (B, C, G, G), for the level above
-    raw: Tensor | None  # (B, 3, S, S), the network's output before it is read as a prediction; None without an output
+    x0: Tensor | None  # (B, 3, S, S), the predicted picture, float32; None for a level without an output
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Window:
             z = (left - (outer.left[index] if outer else 0)) // pixels_per_cell
             cuts.append(x[index, :, y : y + side, z : z + side])
         return torch.stack(cuts)
+
+    def of(self, part: slice) -> Window:
+        """The windows of some of the pictures."""
+        return Window(self.top[part], self.left[part], self.side)
 
     def halved(self) -> Window:
         """The same window in the pixels of the next coarser scale."""
@@ -81,7 +87,7 @@ class Level(nn.Module):
         """The features from below are ``width_below`` wide and enlarged ``up_factor`` times; what enters is ``width_in`` wide and
         shrunk ``down_factor`` times. ``output``: whether the level predicts a picture."""
         super().__init__()
-        self.patch = level.patch
+        self.config, self.patch = level, level.patch
         self.condition = LevelCondition(config.text_width, config.time_width)
         self.input = Downsample(width_in, level.width, down_factor)
         self.down = Blocks(level.blocks_down, level.width, config.time_width)
@@ -94,13 +100,14 @@ class Level(nn.Module):
         """The way down: a picture (or the features of the level above) → this level's skip (B, C, G, G)."""
         return self.down(self.input(x), condition)
 
-    def leave(self, skip: Tensor, below: Tensor, condition: Tensor) -> LevelOutput:
-        """The way up: skip and the features from below → this level's features and raw prediction."""
-        h = self.fuse(torch.cat([skip, self.upsample(below)], dim=1))
-        h = self.up(h, condition)
-        if self.output is None:
-            return LevelOutput(h, None)
-        return LevelOutput(h, F.pixel_shuffle(self.output(F.silu(channel_norm(h))), self.patch).float())
+    def leave(self, skip: Tensor, below: Tensor, condition: Tensor) -> Tensor:
+        """The way up: skip and the features from below → this level's features (B, C, G, G)."""
+        return self.up(self.fuse(torch.cat([skip, self.upsample(below)], dim=1)), condition)
+
+    def predict(self, h: Tensor, z: Tensor, logsnr: Tensor, mean: Tensor | float) -> Tensor:
+        """Features → x̂ (B, 3, S, S); ``mean`` is the enlarged prediction of the level below, 0 without one."""
+        raw = F.pixel_shuffle(self.output(F.silu(channel_norm(h))), self.patch).float()
+        return read_prediction(self.config, raw, z, logsnr, mean)
 
 
 class Stage(nn.Module):
@@ -150,7 +157,7 @@ class LayeredUNet(nn.Module):
             config,
             width_below=below.width if below else first_width,
             up_factor=level.grid // below.grid if below else 2,
-            width_in=3 if own_input else above.width,
+            width_in=above.width if not own_input else 6 if level.input == "detail" else 3,
             down_factor=level.patch if own_input else above.grid // level.grid,
             output=config.layered or above is None,
         )
@@ -191,15 +198,23 @@ class LayeredUNet(nn.Module):
             level = self.levels[str(size)]
             lower = logsnr[size if previous_size is None else previous_size]
             condition = level.condition(logsnr[size], lower, text.pooled, shared_noise)
-            skip = level.enter(z[size].contiguous(memory_format=torch.channels_last), condition)
             if previous is None:
+                mean: Tensor | float = 0.0
+                skip = level.enter(z[size].contiguous(memory_format=torch.channels_last), condition)
                 features = self._under_base(skip, condition, text)
             else:
-                features = previous.features
+                features, x0_below = previous
                 if size in windows:
-                    cell = self.levels[str(previous_size)].patch
-                    features = windows[size].halved().crop(features, cell, windows.get(previous_size))
-            outputs[size] = previous = level.leave(skip, features, condition)
+                    inner, outer = windows[size].halved(), windows.get(previous_size)
+                    features = inner.crop(features, self.levels[str(previous_size)].patch, outer)
+                    x0_below = inner.crop(x0_below, 1, outer)
+                mean = enlarge_image(x0_below, z[size].shape[-1])
+                shown = z[size]
+                if level.config.input == "detail":
+                    shown = detail_input(level.config, shown, logsnr[size], mean.detach())
+                skip = level.enter(shown.contiguous(memory_format=torch.channels_last), condition)
+            features = level.leave(skip, features, condition)
+            outputs[size] = previous = LevelOutput(features, level.predict(features, z[size], logsnr[size], mean))
             previous_size = size
         return outputs
 
@@ -230,6 +245,5 @@ class LayeredUNet(nn.Module):
             entered.append((level, h, condition))
         h = self._under_base(h, entered[-1][2], text)
         for level, skip, condition in reversed(entered):
-            output = level.leave(skip, h, condition)
-            h = output.features
-        return {top: output}
+            h = level.leave(skip, h, condition)
+        return {top: LevelOutput(h, level.predict(h, z[top], logsnr[top], 0.0))}

@@ -69,7 +69,7 @@ def outputs(model: LayeredUNet) -> list[torch.Tensor]:
     z = {size: torch.randn(2, 3, size, size, generator=generator) for size in (16, 32)}
     logsnr = {size: torch.tensor([-1.0, 2.0]) for size in (16, 32)}
     with torch.no_grad():
-        return [level.raw for level in model(z, logsnr, TextStates.empty(2, 12), torch.ones(2)).values()]
+        return [level.x0 for level in model(z, logsnr, TextStates.empty(2, 12), torch.ones(2)).values()]
 
 
 # ---------------------------------------------------------------- round trips

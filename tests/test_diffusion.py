@@ -1,4 +1,4 @@
-"""Conversions between x, ε and v, the three readings of an output, guidance, sleeping levels and the loss of equation 3."""
+"""Guidance, sleeping levels and the loss of equation 3."""
 
 from __future__ import annotations
 
@@ -8,69 +8,10 @@ import pytest
 import torch
 
 from layered.config import LevelConfig
-from layered.diffusion import (
-    GuidedDenoiser,
-    awake_scales,
-    eps_from_x0,
-    guide,
-    loss_weight,
-    noisy,
-    posterior_variance,
-    predict,
-    read_prediction,
-    scale_losses,
-    v_from_x0,
-    x0_from_eps,
-    x0_from_v,
-)
+from layered.diffusion import GuidedDenoiser, awake_scales, guide, loss_weight, predict, scale_losses
 from layered.layers import TextStates
-from layered.schedule import alpha_sigma
+from layered.prediction import noisy, posterior_variance, v_from_x0
 from tests.test_unet import awake, inputs, tiny
-
-
-@pytest.fixture
-def sample():
-    generator = torch.Generator().manual_seed(0)
-    x0, eps = (torch.randn(3, 3, 8, 8, generator=generator) for _ in range(2))
-    logsnr = torch.tensor([-5.0, 0.3, 6.0])
-    return x0, eps, logsnr, noisy(x0, eps, logsnr)
-
-
-def test_round_trips(sample) -> None:
-    x0, eps, logsnr, z = sample
-    alpha, sigma = (value[:, None, None, None] for value in alpha_sigma(logsnr))
-    v = v_from_x0(x0, z, logsnr)
-    assert torch.allclose(v, alpha * eps - sigma * x0, atol=1e-4)
-    assert torch.allclose(x0_from_v(v, z, logsnr), x0, atol=1e-4)
-    assert torch.allclose(eps_from_x0(x0, z, logsnr), eps, atol=1e-4)
-    assert torch.allclose(x0_from_eps(eps, z, logsnr), x0, atol=1e-4)
-
-
-def test_a_v_output_that_is_v_gives_x0(sample) -> None:
-    x0, _, logsnr, z = sample
-    level = LevelConfig(8, 1, 4, prediction="v")
-    assert torch.allclose(read_prediction(level, v_from_x0(x0, z, logsnr), z, logsnr, 0.0), x0, atol=1e-4)
-
-
-def test_an_x_output_is_added_to_what_lies_below(sample) -> None:
-    x0, _, logsnr, z = sample
-    level = LevelConfig(8, 1, 4, prediction="x")
-    assert torch.equal(read_prediction(level, torch.zeros_like(z), z, logsnr, x0), x0)
-
-
-def test_the_posterior_reading_is_the_best_linear_guess_and_its_error_is_as_large_as_it_says() -> None:
-    generator = torch.Generator().manual_seed(1)
-    level = LevelConfig(64, 1, 4, prediction="posterior", detail_std=0.3)
-    mean = torch.randn(1, 3, 256, 256, generator=generator)
-    x0 = mean + 0.3 * torch.randn(mean.shape, generator=generator)
-    for value in (-4.0, 0.0, 3.0, 8.0):
-        logsnr = torch.tensor([value])
-        z = noisy(x0, torch.randn(mean.shape, generator=generator), logsnr)
-        guess = read_prediction(level, torch.zeros_like(z), z, logsnr, mean)
-        variance = posterior_variance(logsnr, 0.3)
-        assert (guess - x0).square().mean().item() == pytest.approx(variance.item(), rel=0.02)
-        one = read_prediction(level, torch.ones_like(z), z, logsnr, mean)
-        assert torch.allclose(one - guess, variance.sqrt() * torch.ones_like(z), atol=1e-5)
 
 
 def test_guidance_of_one_is_the_conditional_prediction_and_zero_the_unconditional() -> None:
@@ -83,8 +24,8 @@ def test_guidance_of_one_is_the_conditional_prediction_and_zero_the_unconditiona
 def test_the_guided_denoiser_combines_two_runs_of_the_network() -> None:
     model = awake(tiny())
     z, logsnr, text, shared = inputs(model.config)
-    plain = predict(model.config, model(z, logsnr, text, shared), z, logsnr)
-    empty = predict(model.config, model(z, logsnr, TextStates.empty(2, 12), shared), z, logsnr)
+    plain = predict(model(z, logsnr, text, shared), z)
+    empty = predict(model(z, logsnr, TextStates.empty(2, 12), shared), z)
     guided = GuidedDenoiser(model, text, guidance=(1.0, 2.0, 3.0))(z, logsnr, 0.5)
     for size, weight in ((16, 1.0), (32, 2.0), (64, 3.0)):
         assert torch.allclose(guided.x0[size], guide(plain[size], empty[size], weight), atol=1e-4)
@@ -95,7 +36,7 @@ def test_guidance_stays_inside_its_interval() -> None:
     model = awake(tiny())
     z, logsnr, text, shared = inputs(model.config)
     denoise = GuidedDenoiser(model, text, guidance=4.0, interval=(0.2, 0.6))
-    plain = predict(model.config, model(z, logsnr, text, shared), z, logsnr)
+    plain = predict(model(z, logsnr, text, shared), z)
     for t, applied in ((0.1, False), (0.2, True), (0.4, True), (0.7, False)):
         prediction = denoise(z, logsnr, t)
         assert torch.allclose(prediction.x0[64], plain[64], atol=1e-5) != applied
@@ -138,8 +79,8 @@ def test_a_level_under_one_that_is_awake_is_computed() -> None:
 
 
 @pytest.mark.parametrize("prediction", ["x", "v"])
-def test_the_loss_is_the_squared_error_in_v(sample, prediction) -> None:
-    x0, _, _, _ = sample
+def test_the_loss_is_the_squared_error_in_v(prediction) -> None:
+    x0 = torch.randn(3, 3, 8, 8)
     logsnr = torch.tensor([-5.0, 0.3, 3.0])  # above the floor
     config = dataclasses.replace(tiny(16), levels=(LevelConfig(8, 1, 4, prediction=prediction),), text_width=12)
     z = noisy(x0, torch.randn_like(x0), logsnr)

@@ -15,7 +15,7 @@ from layered.training.__main__ import parse, starting_point
 from layered.training.batches import Batches, draw_shifts, draw_times
 from layered.training.captions import CaptionMemory
 from layered.training.crops import nested_windows
-from layered.training.loop import Trainer, batch_losses, new_model
+from layered.training.loop import Trainer, batch_losses, new_model, stacked
 from layered.training.optim import Muon, PowerEMA, learning_rate, orthogonalized, split_parameters
 from layered.training.plan import LOGSNR_OF_TOP, StageConfig, TrainConfig, stacking_plan
 from layered.training.state import load_progress
@@ -29,10 +29,10 @@ class Gradients:
 
     size = 64
 
-    def draw(self, count, generator):
-        level = torch.rand(count, 3, 1, 1, generator=generator) * 2 - 1
+    def draw(self, count, generator, part=slice(None)):
+        level = (torch.rand(count, 3, 1, 1, generator=generator) * 2 - 1)[part]
         ramp = torch.linspace(-0.3, 0.3, self.size)
-        return (level + ramp).clamp(-1, 1).expand(count, 3, self.size, self.size), [f"{v.mean():.1f}" for v in level]
+        return (level + ramp).clamp(-1, 1).expand(len(level), 3, self.size, self.size), [f"{v.mean():.1f}" for v in level]
 
 
 def encode(captions: list[str]) -> TextStates:
@@ -55,6 +55,9 @@ def test_the_plan_stacks_one_level_after_the_other_and_ends_with_all() -> None:
     stages = stacking_plan(tiny(), crop=32)
     assert [(s.top, s.train) for s in stages] == [(16, (16,)), (32, (32,)), (64, (64,)), (64, (16, 32, 64))]
     assert [s.crop for s in stages][:3] == [None, None, 32]
+    stages = stacking_plan(tiny(), crop=32, at_once=2)
+    assert [(s.name, s.train) for s in stages[:2]] == [("base-16", (16,)), ("stack-32-64", (32, 64))]
+    assert len(stages) == 3
 
 
 def test_a_stage_changes_only_the_levels_that_it_trains(tmp_path) -> None:
@@ -118,6 +121,19 @@ def test_batches_depend_on_the_step_alone() -> None:
     first, again, other = make(5), make(5), make(6)
     assert torch.equal(first.z[64], again.z[64]) and not torch.equal(first.z[64], other.z[64])
     assert first.z[64].shape[-1] == 32 and first.z[32].shape[-1] == 32 and first.windows[64] == again.windows[64]
+
+
+def test_the_parts_of_a_batch_make_up_the_whole() -> None:
+    def make(part: slice):
+        return Batches(tiny(), plan()[2], CONFIG, Gradients(), encode, 1, "cpu", part).make(3)
+
+    whole, parts = make(slice(None)), [make(slice(0, 4)), make(slice(4, 8))]
+    for size in whole.z:
+        for name in ("x0", "z", "logsnr"):
+            assert torch.equal(torch.cat([getattr(part, name)[size] for part in parts]), getattr(whole, name)[size])
+    assert torch.equal(torch.cat([part.shared_noise for part in parts]), whole.shared_noise)
+    assert torch.equal(torch.cat([part.text.mask for part in parts]), whole.text.mask)
+    assert [part.windows[64] for part in parts] == [whole.windows[64].of(slice(0, 4)), whole.windows[64].of(slice(4, 8))]
 
 
 def test_shared_and_independent_noise_are_mixed_and_flagged() -> None:
@@ -216,9 +232,26 @@ def test_training_starts_from_a_checkpoint_or_says_what_is_wrong_with_it(tmp_pat
     with pytest.raises(SystemExit, match="--init: .*no model.safetensors"):
         (tmp_path / "start" / "model.safetensors").unlink()
         starting_point(parse([*words, str(tmp_path / "start")]))
-    for wrong in (["--top", "64"], ["--export", str(tmp_path / "start")]):
+    for wrong in (["--top", "64"], ["--at-once", "0"], ["--export", str(tmp_path / "start")]):
         with pytest.raises(SystemExit):
             parse([*words, str(tmp_path / "start"), *wrong])
+
+
+def test_a_new_network_is_stacked_on_the_levels_of_a_checkpoint_that_are_the_same() -> None:
+    start = new_model(tiny(), seed=9)
+    finest = dataclasses.replace(tiny().levels[2], width=16)
+    model = stacked(new_model(dataclasses.replace(tiny(), levels=(*tiny().levels[:2], finest)), seed=1), start)
+    given = start.state_dict()
+    for name, value in model.state_dict().items():
+        assert name.startswith("levels.64.") or torch.equal(value, given[name]), name
+    fresh = new_model(tiny(), seed=1).state_dict()
+    assert any(not torch.equal(value, fresh[name]) for name, value in model.state_dict().items() if "levels.32." in name)
+    for other in (
+        dataclasses.replace(tiny(), time_width=32),
+        dataclasses.replace(tiny(), levels=(dataclasses.replace(tiny().levels[0], width=8),)),
+    ):
+        with pytest.raises(ValueError, match="nothing to stack on"):
+            stacked(new_model(other, seed=1), start)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:

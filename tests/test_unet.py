@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from layered.config import LevelConfig, ModelConfig, TrunkConfig, compact, paper_ladder
-from layered.diffusion import predict
 from layered.layers import TextStates
 from layered.unet import LayeredUNet, Window
 
@@ -18,7 +17,7 @@ def tiny(top: int = 64) -> ModelConfig:
     levels = (
         LevelConfig(size=16, patch=2, width=16, blocks_up=1),
         LevelConfig(size=32, patch=2, width=16, blocks_up=1, prediction="posterior", detail_std=0.1),
-        LevelConfig(size=64, patch=4, width=8, blocks_up=1, prediction="posterior", detail_std=0.1),
+        LevelConfig(size=64, patch=4, width=8, blocks_up=1, prediction="posterior", input="detail", detail_std=0.1),
     )
     return ModelConfig(levels, TrunkConfig(width=16, depth=1, head_width=8), text_width=12, time_width=16).upto(top)
 
@@ -50,18 +49,18 @@ def test_a_scale_sees_nothing_of_the_finer_ones() -> None:
     before = model(z, logsnr, text, shared)
     changed = {**z, 64: torch.zeros_like(z[64])}
     after = model(changed, {**logsnr, 64: logsnr[64] + 3}, text, shared)
-    assert torch.equal(before[16].raw, after[16].raw) and torch.equal(before[32].raw, after[32].raw)
-    assert not torch.allclose(before[64].raw, after[64].raw)
+    assert torch.equal(before[16].x0, after[16].x0) and torch.equal(before[32].x0, after[32].x0)
+    assert not torch.allclose(before[64].x0, after[64].x0)
 
 
 def test_a_scale_depends_on_everything_below_it() -> None:
     model = awake(tiny())
     z, logsnr, text, shared = inputs(model.config)
-    before = model(z, logsnr, text, shared)[64].raw
-    assert not torch.allclose(before, model({**z, 16: -z[16]}, logsnr, text, shared)[64].raw)
-    assert not torch.allclose(before, model(z, {**logsnr, 32: logsnr[32] + 2}, text, shared)[64].raw)
-    assert not torch.allclose(before, model(z, logsnr, TextStates.empty(2, 12), shared)[64].raw)
-    assert not torch.allclose(before, model(z, logsnr, text, 0 * shared)[64].raw)
+    before = model(z, logsnr, text, shared)[64].x0
+    assert not torch.allclose(before, model({**z, 16: -z[16]}, logsnr, text, shared)[64].x0)
+    assert not torch.allclose(before, model(z, {**logsnr, 32: logsnr[32] + 2}, text, shared)[64].x0)
+    assert not torch.allclose(before, model(z, logsnr, TextStates.empty(2, 12), shared)[64].x0)
+    assert not torch.allclose(before, model(z, logsnr, text, 0 * shared)[64].x0)
 
 
 def test_base_first_equals_joint_evaluation() -> None:
@@ -70,8 +69,8 @@ def test_base_first_equals_joint_evaluation() -> None:
     joint = model(z, logsnr, text, shared)
     base = model({16: z[16], 32: z[32]}, logsnr, text, shared)
     rest = model({64: z[64]}, logsnr, text, shared, below=(32, base[32]))
-    assert torch.equal(joint[16].raw, base[16].raw)
-    assert torch.equal(joint[64].raw, rest[64].raw)
+    assert torch.equal(joint[16].x0, base[16].x0)
+    assert torch.equal(joint[64].x0, rest[64].x0)
 
 
 def test_a_new_level_leaves_the_levels_below_unchanged_and_starts_from_their_enlarged_prediction() -> None:
@@ -81,21 +80,21 @@ def test_a_new_level_leaves_the_levels_below_unchanged_and_starts_from_their_enl
     assert not unexpected and all(name.startswith("levels.64.") for name in missing)
     z, logsnr, text, shared = inputs(model.config)
     logsnr[64] = torch.full_like(logsnr[64], -25.0)  # nothing to be seen in z
-    below = predict(small.config, small({k: z[k] for k in (16, 32)}, logsnr, text, shared), {k: z[k] for k in (16, 32)}, logsnr)
-    x0 = predict(model.config, model(z, logsnr, text, shared), z, logsnr)
-    assert torch.equal(x0[16], below[16]) and torch.equal(x0[32], below[32])
-    enlarged = torch.nn.functional.interpolate(below[32], scale_factor=2, mode="bilinear", align_corners=False)
-    assert torch.allclose(x0[64], enlarged, atol=1e-4)
+    below = small({k: z[k] for k in (16, 32)}, logsnr, text, shared)
+    outputs = model(z, logsnr, text, shared)
+    assert torch.equal(outputs[16].x0, below[16].x0) and torch.equal(outputs[32].x0, below[32].x0)
+    enlarged = torch.nn.functional.interpolate(below[32].x0, scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.allclose(outputs[64].x0, enlarged, atol=1e-4)
 
 
 def test_a_crop_equals_the_full_frame_inside_its_valid_interior() -> None:
     model = awake(tiny())
     z, logsnr, text, shared = inputs(model.config)
-    full = model(z, logsnr, text, shared)[64].raw
-    window = Window(top=(8, 16), left=(16, 0), side=48)
-    cut = model({**z, 64: window.crop(z[64])}, logsnr, text, shared, windows={64: window})[64].raw
-    # two residual blocks of two 3 × 3 convolutions and the output: five cells of four pixels at each edge
-    expected, margin = window.crop(full), 20
+    full = model(z, logsnr, text, shared)[64].x0
+    window = Window(top=(8, 0), left=(0, 8), side=56)
+    cut = model({**z, 64: window.crop(z[64])}, logsnr, text, shared, windows={64: window})[64].x0
+    # two residual blocks of two 3 × 3 convolutions, the output and the enlarged picture: six cells of four pixels at each edge
+    expected, margin = window.crop(full), 24
     inside = (..., slice(margin, -margin), slice(margin, -margin))
     assert torch.allclose(cut[inside], expected[inside], atol=1e-5)
     assert not torch.allclose(cut, expected, atol=1e-5)
@@ -107,19 +106,18 @@ def test_windows_nest_through_two_levels() -> None:
     windows = {32: Window((8, 0), (0, 8), 24), 64: Window((24, 8), (8, 24), 32)}
     cut = {16: z[16], 32: windows[32].crop(z[32]), 64: windows[64].crop(z[64])}
     outputs = model(cut, logsnr, text, shared, windows=windows)
-    assert outputs[32].raw.shape[-1] == 24 and outputs[64].raw.shape[-1] == 32
-    x0 = predict(model.config, outputs, cut, logsnr, windows=windows)
-    full = predict(model.config, model(z, logsnr, text, shared), z, logsnr)
-    assert torch.allclose(x0[32][..., 10:14, 10:14], windows[32].crop(full[32])[..., 10:14, 10:14], atol=1e-4)
+    assert outputs[32].x0.shape[-1] == 24 and outputs[64].x0.shape[-1] == 32
+    full = model(z, logsnr, text, shared)
+    assert torch.allclose(outputs[32].x0[..., 10:14, 10:14], windows[32].crop(full[32].x0)[..., 10:14, 10:14], atol=1e-4)
 
 
 def test_the_padding_of_prompts_changes_nothing() -> None:
     model = awake(tiny())
     z, logsnr, text, shared = inputs(model.config)
-    both = model(z, logsnr, text, shared)[16].raw[1:]
+    both = model(z, logsnr, text, shared)[16].x0[1:]
     alone = TextStates(text.tokens[1:, :2], text.mask[1:, :2], text.pooled[1:])
     single = model({k: v[1:] for k, v in z.items()}, {k: v[1:] for k, v in logsnr.items()}, alone, shared[1:])
-    assert torch.allclose(both, single[16].raw, atol=1e-5)
+    assert torch.allclose(both, single[16].x0, atol=1e-5)
 
 
 def test_the_single_resolution_twin_has_the_same_widths_one_input_and_one_output() -> None:
@@ -127,11 +125,11 @@ def test_the_single_resolution_twin_has_the_same_widths_one_input_and_one_output
     assert twin.config.scales == (64,)
     z, logsnr, text, shared = inputs(twin.config)
     outputs = twin(z, logsnr, text, shared)
-    assert set(outputs) == {64} and outputs[64].raw.shape == (2, 3, 64, 64)
+    assert set(outputs) == {64} and outputs[64].x0.shape == (2, 3, 64, 64)
     assert layered.levels["32"].up[0].conv_in.weight.shape == twin.levels["32"].up[0].conv_in.weight.shape
     far = {64: z[64].clone()}
     far[64][..., :4, :4] += 5  # ordinary downsampling: a corner reaches the whole picture
-    assert not torch.allclose(twin(far, logsnr, text, shared)[64].raw[..., 40:, 40:], outputs[64].raw[..., 40:, 40:])
+    assert not torch.allclose(twin(far, logsnr, text, shared)[64].x0[..., 40:, 40:], outputs[64].x0[..., 40:, 40:])
 
 
 @pytest.mark.parametrize("preset", [compact, paper_ladder])
@@ -143,7 +141,7 @@ def test_presets_are_compact(preset) -> None:
     model = LayeredUNet(small)
     z = {size: torch.zeros(1, 3, size, size) for size in small.scales}
     outputs = model(z, {size: torch.zeros(1) for size in z}, TextStates.empty(1, 384), torch.ones(1))
-    assert outputs[128].raw.shape == (1, 3, 128, 128)
+    assert outputs[128].x0.shape == (1, 3, 128, 128)
 
 
 def test_wrong_scales_and_configs_are_refused() -> None:

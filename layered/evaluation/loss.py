@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import torch
 
-from layered.diffusion import noisy, predict, scale_losses
+from layered.diffusion import predict, scale_losses
 from layered.pipeline import LayeredPipeline
+from layered.prediction import noisy
 from layered.pyramid import enlarge_image, image_pyramid, noise_pyramid
 from layered.schedule import Schedule
 from layered.world import Vistas, caption, render
@@ -48,7 +49,7 @@ def unseen_losses(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED)
         z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in scales}
         shared = torch.ones(1, device=pipeline.device)
         outputs = pipeline.model(z, logsnr, pipeline.encode(caption(spec, 0)), shared)
-        x0_hat = predict(pipeline.model.config, outputs, z, logsnr)
+        x0_hat = predict(outputs, z)
         for size, loss in scale_losses(pipeline.model.config, x0_hat, x0, logsnr).items():
             losses[size].append(float(loss))
         plain = {high: enlarge_image(x0_hat[low], high) for low, high in pairwise(scales)}

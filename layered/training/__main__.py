@@ -15,10 +15,11 @@ from layered.config import MODELS
 from layered.text import TextEncoder
 from layered.training.batches import CachedVistas, LiveVistas
 from layered.training.captions import CaptionMemory
-from layered.training.loop import Trainer, new_model
+from layered.training.loop import Trainer, new_model, stacked
 from layered.training.plan import StageConfig, TrainConfig, fast_bfloat16, stacking_plan
 from layered.training.sheet import SHEET_PROMPTS, draw_sheet
 from layered.training.state import Progress
+from layered.training.team import Team
 from layered.unet import LayeredUNet
 from layered.world import VOCABULARY
 
@@ -31,12 +32,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run that was stopped goes on from it")
     parser.add_argument("--model", choices=sorted(MODELS), help="architecture preset (default: compact)")
     parser.add_argument("--top", type=int, help="finest scale in pixels (default: 512)")
-    parser.add_argument("--init", help="checkpoint to start from, in place of a fresh network")
+    parser.add_argument(
+        "--init", help="checkpoint to start from; with --model only its levels that are the same there, from the base up"
+    )
+    parser.add_argument("--at-once", type=int, default=1, help="levels that a stage adds at once (default: 1)")
     parser.add_argument(
         "--data", type=Path, nargs="*", default=[], help="caches made by python -m layered.world --cache, any sizes"
     )
     parser.add_argument(
-        "--minutes", type=float, nargs="+", help="budget of each stage: one per level, coarse to fine, then the joint one"
+        "--minutes", type=float, nargs="+", help="budget of each stage: the base, the levels above it, then the joint one"
     )
     parser.add_argument("--pictures", type=int, nargs="+", help="the same in pictures seen instead of minutes")
     parser.add_argument("--batch", type=int, nargs="+", help="batch size of each stage")
@@ -52,8 +56,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if (options.minutes is None) == (options.pictures is None):
         parser.error("give the budget of each stage, either --minutes or --pictures")
-    if options.init and (options.model or options.top):
-        parser.error("--init brings its own network: leave out --model and --top")
+    if options.init and options.top and not options.model:
+        parser.error("--init brings its own network: leave out --top, or name the new one with --model")
+    if options.at_once < 1:
+        parser.error("--at-once is a number of levels: at least 1")
     if options.init and options.export and Path(options.init).resolve() == options.export.resolve():
         parser.error("--export would overwrite the checkpoint that --init starts from: choose another folder")
     return options
@@ -61,7 +67,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageConfig, ...]:
     """The stacking plan with the budgets of the command line; a budget of 0 leaves a stage out."""
-    stages = stacking_plan(model.config, crop=options.crop)
+    stages = stacking_plan(model.config, crop=options.crop, at_once=options.at_once)
     changes: list[dict] = [{} for _ in stages]
     for name in ("minutes", "pictures", "batch", "lr"):
         values = getattr(options, name)
@@ -76,19 +82,25 @@ def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageCon
 
 
 def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, dict]:
-    """The network to train and its ``meta``: a checkpoint's, or a fresh network's, which is empty."""
+    """The network to train and its ``meta``: a checkpoint's, a fresh one's, which is empty, or fresh levels on a checkpoint's."""
+    fresh = None
+    if options.model or not options.init:
+        fresh = new_model(MODELS[options.model or "compact"](options.top or 512), options.seed)
     if not options.init:
-        return new_model(MODELS[options.model or "compact"](options.top or 512), options.seed), {}
+        return fresh, {}
     try:
-        return load_checkpoint(options.init)
-    except CheckpointError as error:
+        model, meta = load_checkpoint(options.init)
+        return (model, meta) if fresh is None else (stacked(fresh, model), meta)
+    except (CheckpointError, ValueError) as error:
         raise SystemExit(f"--init: {error}") from error
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, draw sheets, export."""
     options = parse(arguments)
-    torch.set_num_threads(options.threads)
+    team = Team(options.device)
+    options.device = team.device
+    torch.set_num_threads(max(1, options.threads // team.count))
     model, start = starting_point(options)
     encoder = TextEncoder.from_pretrained(options.text_encoder or start.get("text_encoder"), device=options.device)
     if encoder.width != model.config.text_width:
@@ -119,9 +131,10 @@ def main(arguments: list[str] | None = None) -> None:
         options.device,
         on_checkpoint=on_checkpoint,
         compile_model=options.compile,
+        team=team,
     )
     progress = trainer.run()
-    if options.export:
+    if options.export and team.leads:
         behind = start.get("training", {}).get("stages", [])
         meta = {
             "text_encoder": encoder.name,

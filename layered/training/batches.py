@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from layered.config import ModelConfig
-from layered.diffusion import noisy
 from layered.layers import TextStates
+from layered.prediction import noisy
 from layered.pyramid import image_pyramid, noise_pyramid
 from layered.schedule import Schedule, shifted_cosine_logsnr, time_of_logsnr
 from layered.training.crops import nested_windows
@@ -30,8 +30,8 @@ class Source(Protocol):
 
     size: int  # pixels on a side
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
-        """``count`` pictures (B, 3, size, size) in [−1, 1] and a caption for each."""
+    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
+        """``count`` pictures (B, 3, size, size) in [−1, 1] and a caption for each; of them those in ``part``."""
         ...
 
 
@@ -42,9 +42,9 @@ class CachedVistas:
         self.pictures, self.specs = load_cache(folder)
         self.size, self.captions = self.pictures.shape[1], captions
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
-        picks = torch.randint(0, len(self.specs), (count,), generator=generator).tolist()
-        variants = torch.randint(0, self.captions, (count,), generator=generator).tolist()
+    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
+        picks = torch.randint(0, len(self.specs), (count,), generator=generator).tolist()[part]
+        variants = torch.randint(0, self.captions, (count,), generator=generator).tolist()[part]
         pixels = torch.from_numpy(np.stack([self.pictures[i] for i in picks]))
         images = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
         return images, [caption(self.specs[i], variant) for i, variant in zip(picks, variants, strict=True)]
@@ -56,10 +56,10 @@ class LiveVistas:
     def __init__(self, size: int, seed: int = 0, device: str = "cpu") -> None:
         self.size, self.world, self.device = size, Vistas(seed), device
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
+    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
         start = int(torch.randint(0, 2**40, (1,), generator=generator))
-        specs = self.world.specs(start, count)
-        variants = torch.randint(0, 2**31, (count,), generator=generator).tolist()
+        specs = [self.world.spec(index) for index in range(start, start + count)[part]]
+        variants = torch.randint(0, 2**31, (count,), generator=generator).tolist()[part]
         return render(specs, self.size, self.device), [caption(s, v) for s, v in zip(specs, variants, strict=True)]
 
 
@@ -105,9 +105,11 @@ class Batches:
         encode: Callable[[list[str]], TextStates],
         number: int,
         device: str,
+        part: slice = slice(None),
     ) -> None:
+        """part: what this process takes of every batch."""
         self.model, self.stage, self.config, self.source, self.encode = model, stage, config, source, encode
-        self.number, self.device = number, device
+        self.number, self.device, self.part = number, device, part
         self.scales = tuple(size for size in model.scales if size <= stage.top)
         if source.size < stage.top:
             raise ValueError(f"Stage {stage.name} needs pictures of {stage.top} pixels; the largest source has {source.size}.")
@@ -116,14 +118,16 @@ class Batches:
         """The batch of step number ``step``: a function of the seed, the stage and the step alone."""
         generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + self.number) * 2**24 + step)
         stage, count = self.stage, self.stage.batch
-        pictures, captions = self.source.draw(count, generator)
+        pictures, captions = self.source.draw(count, generator, self.part)
         shifts = draw_shifts(self.config, self.scales, count, generator)
         t = draw_times(stage, shifts[:, -1], generator)
         dropped = torch.rand(count, generator=generator) < self.config.text_dropout
         independent = int(round(self.config.independent * count))
         windows = nested_windows(self.model, stage.top, stage.crop, count, generator)
         noise_seed = int(torch.randint(0, 2**31, (1,), generator=generator))
-        text = self.encode(captions).to(self.device).drop(dropped.to(self.device))
+        shifts, t = shifts[self.part], t[self.part]
+        windows = {size: window.of(self.part) for size, window in windows.items()}
+        text = self.encode(captions).to(self.device).drop(dropped[self.part].to(self.device))
 
         x0 = image_pyramid(pictures.to(self.device), self.scales)
         eps = self._noise(count, independent, noise_seed)
@@ -131,8 +135,7 @@ class Batches:
         x0 = {size: windows[size].crop(x) if size in windows else x for size, x in x0.items()}
         eps = {size: windows[size].crop(e) if size in windows else e for size, e in eps.items()}
         z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in self.scales}
-        shared = torch.ones(count, device=self.device)
-        shared[:independent] = 0
+        shared = (torch.arange(count, device=self.device) >= independent).float()[self.part]
         return Batch(x0, z, logsnr, shared, text, windows)
 
     def _noise(self, count: int, independent: int, seed: int) -> dict[int, Tensor]:
@@ -142,8 +145,10 @@ class Batches:
         def fresh(batch: int, size: int) -> Tensor:
             return torch.randn(batch, 3, size, size, generator=generator, device=self.device)
 
-        shared = noise_pyramid(fresh(count - independent, self.scales[-1]), self.scales, "sinc")
-        return {size: torch.cat([fresh(independent, size), shared[size]]) for size in self.scales}
+        first, after, _ = self.part.indices(count)
+        finest = fresh(count - independent, self.scales[-1])[max(0, first - independent) : max(0, after - independent)]
+        shared = noise_pyramid(finest, self.scales, "sinc")
+        return {size: torch.cat([fresh(independent, size)[first:after], shared[size]]) for size in self.scales}
 
     def ahead(self, first: int) -> Iterator[Batch]:
         """The batches from step ``first`` on; beside an accelerator each is made while the one before is trained on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -12,13 +14,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from layered.config import ModelConfig
-from layered.diffusion import predict, scale_losses
+from layered.diffusion import scale_losses
 from layered.layers import TextStates
 from layered.training.batches import Batch, Batches, Source
 from layered.training.optim import PowerEMA, learning_rate, make_optimizers
 from layered.training.plan import StageConfig, TrainConfig
 from layered.training.state import Progress, load_optimizers, load_progress, load_weights, save_state
-from layered.unet import LayeredUNet
+from layered.training.team import Team
+from layered.unet import LayeredUNet, LevelOutput
 
 SCALE_WEIGHT = 0.5  # weight of a scale's loss relative to the one below (simple diffusion's 1/s)
 
@@ -29,18 +32,16 @@ def batch_losses(model: LayeredUNet, batch: Batch, train: Sequence[int], autocas
     frozen = [size for size in sizes if size < min(train)]
     device = batch.shared_noise.device.type
 
-    def run(part: list[int], below, x0_below):
+    def run(part: list[int], below: tuple[int, LevelOutput] | None) -> dict[int, LevelOutput]:
         z = {size: batch.z[size] for size in part}
         with torch.autocast(device, torch.bfloat16, enabled=autocast):
-            outputs = model(z, batch.logsnr, batch.text, batch.shared_noise, below=below, windows=batch.windows)
-        return outputs, predict(model.config, outputs, z, batch.logsnr, windows=batch.windows, below=x0_below)
+            return model(z, batch.logsnr, batch.text, batch.shared_noise, below=below, windows=batch.windows)
 
-    below = x0_below = None
+    below = None
     if frozen:
         with torch.no_grad():
-            outputs, x0 = run(frozen, None, None)
-        below, x0_below = (frozen[-1], outputs[frozen[-1]]), (frozen[-1], x0[frozen[-1]])
-    _, x0_hat = run(sizes[len(frozen) :], below, x0_below)
+            below = frozen[-1], run(frozen, None)[frozen[-1]]
+    x0_hat = {size: output.x0 for size, output in run(sizes[len(frozen) :], below).items()}
     return scale_losses(model.config, x0_hat, batch.x0, batch.logsnr)
 
 
@@ -59,7 +60,10 @@ class Trainer:
         save_minutes: float = 3.0,
         on_checkpoint: Callable[[LayeredUNet, StageConfig, Progress], None] | None = None,
         compile_model: bool = False,
+        team: Team | None = None,
     ) -> None:
+        self.team = team or Team(device)
+        device = self.team.device
         self.model, self.plan, self.config = model.to(device), tuple(plan), config
         self.sources, self.encode, self.folder, self.device = sources, encode, folder, device
         self.save_seconds, self.on_checkpoint = 60 * save_minutes, on_checkpoint
@@ -86,7 +90,8 @@ class Trainer:
             tensors = load_weights(self.folder, self.model, ema.model)
             if progress.step:
                 load_optimizers(tensors, optimizers)
-        batches = Batches(self.model.config, stage, self.config, self._source(stage), self.encode, index, self.device)
+        part = self.team.share(stage.batch)
+        batches = Batches(self.model.config, stage, self.config, self._source(stage), self.encode, index, self.device, part)
         self._train(stage, progress, optimizers, ema, batches)
         self.model.load_state_dict(ema.model.state_dict())  # the next stage stands on the averaged weights
         progress.history += ({"stage": stage.name, "pictures": progress.pictures, "seconds": round(progress.seconds)},)
@@ -97,9 +102,10 @@ class Trainer:
         """The steps of one stage until its budget is spent."""
         mark = last_save = time.perf_counter()
         running: dict[int, float] = {}
-        with tqdm(desc=stage.name, unit=" pictures", initial=progress.pictures, mininterval=5) as bar:
+        quiet = not self.team.leads
+        with tqdm(desc=stage.name, unit=" pictures", initial=progress.pictures, mininterval=5, disable=quiet) as bar:
             for batch in batches.ahead(progress.step):
-                done = self._done(stage, progress)
+                (done,) = self.team.mean([self._done(stage, progress)])
                 if done >= 1:
                     break
                 rate = learning_rate(stage, progress.step, done)
@@ -127,13 +133,14 @@ class Trainer:
         total = sum(weights[size] * loss for size, loss in losses.items()) / sum(weights.values())
         total.backward()
         learning = [p for p in self.model.parameters() if p.requires_grad]
+        self.team.average_gradients(learning)
         torch.nn.utils.clip_grad_norm_(learning, self.config.clip_norm)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return {size: float(loss.detach()) for size, loss in losses.items()}
+        return dict(zip(losses, self.team.mean([float(loss.detach()) for loss in losses.values()]), strict=True))
 
     def _done(self, stage: StageConfig, progress: Progress) -> float:
         if stage.pictures is not None:
@@ -147,6 +154,8 @@ class Trainer:
         return min(fitting, key=lambda source: source.size)
 
     def _log(self, stage: StageConfig, progress: Progress, losses: dict[int, float], rate: float) -> None:
+        if not self.team.leads:
+            return
         entry = {
             "stage": stage.name,
             "step": progress.step,
@@ -160,9 +169,28 @@ class Trainer:
             log.write(json.dumps(entry) + "\n")
 
     def _save(self, progress: Progress, stage: StageConfig, ema: PowerEMA, optimizers) -> None:
+        if not self.team.leads:
+            return
         save_state(self.folder, progress, self.model, ema.model, optimizers)
         if self.on_checkpoint:
             self.on_checkpoint(ema.model, stage, progress)
+
+
+def stacked(model: LayeredUNet, start: LayeredUNet) -> LayeredUNet:
+    """``model`` with the levels of ``start`` that are the same in both, from the base up (model stacking, paper section 3.2).
+
+    ValueError when not even the base is the same.
+    """
+    whole = dataclasses.replace(model.config, levels=start.config.levels) == start.config
+    pairs = zip(model.config.levels, start.config.levels, strict=False)
+    same = list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)) if whole else []
+    if not same:
+        raise ValueError("The checkpoint's base is not that of the new network: there is nothing to stack on.")
+    for level, _ in same:
+        with torch.no_grad():
+            for own, given in zip(model.level_parameters(level.size), start.level_parameters(level.size), strict=True):
+                own.copy_(given)
+    return model
 
 
 def new_model(config: ModelConfig, seed: int) -> LayeredUNet:

@@ -51,20 +51,21 @@ def fast_bfloat16(device: str) -> bool:
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-LOGSNR_OF_TOP = (-5.0, 9.5)  # range of the top level's log-SNR where a stage draws it uniformly
-UNIFORM_TIME = 0.25  # part of the samples whose t is uniform all the same, so that nothing is left unseen
+LOGSNR_OF_TOP = (-3.0, 10.0)  # range of the top level's log-SNR where a stage draws it uniformly
+UNIFORM_TIME = 0.1  # part of the samples whose t is uniform all the same, so that nothing is left unseen
 
 
-def stacking_plan(config: ModelConfig, *, crop: int = 128) -> tuple[StageConfig, ...]:
-    """One stage per level from the base up, then a joint phase over all of them; minutes are set by the caller."""
+def stacking_plan(config: ModelConfig, *, crop: int = 128, at_once: int = 1) -> tuple[StageConfig, ...]:
+    """One stage for the base, one for every ``at_once`` levels above it, then a joint phase; minutes are set by the caller.
+
+    Two levels at once share the pass through the frozen ones below, which is most of the cost of a thin level's training.
+    """
     sizes = config.all_sizes
     stages = [StageConfig(name=f"base-{sizes[0]}", top=sizes[0], train=sizes[:1])]
-    for size in sizes[1:]:
-        stages.append(
-            StageConfig(
-                name=f"stack-{size}", top=size, train=(size,), batch=32, crop=crop if size > crop else None, time="logsnr"
-            )
-        )
+    for start in range(1, len(sizes), at_once):
+        train = sizes[start : start + at_once]
+        cut = crop if train[-1] > crop else None
+        stages.append(StageConfig(f"stack-{'-'.join(map(str, train))}", train[-1], train, batch=32, crop=cut, time="logsnr"))
     joint = StageConfig(
         name="joint",
         top=sizes[-1],
