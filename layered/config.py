@@ -226,7 +226,7 @@ class SampleConfig:
     states: StateMode = "per-scale"
     clipping: Clipping = "static"  # of the predicted picture
     spacing: Spacing = "logsnr"  # of the steps: equal in t, or equal in log-SNR of an unshifted schedule
-    sleep_below: float | None = None  # levels whose log-SNR lies below it are enlarged from below, not computed
+    sleep_below: float | None = -2.0  # levels whose log-SNR lies below it are enlarged from below, not computed
     scales: tuple[int, ...] | None = None  # None: all of the model's; else the coarsest few
 
     def __post_init__(self) -> None:
