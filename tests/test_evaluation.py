@@ -24,7 +24,7 @@ def test_the_flops_of_a_level_are_those_of_its_convolutions() -> None:
     low, high = tiny(32), tiny(64)
     added = count_flops(high) - count_flops(low)
     cells, width, time, patch = 16 * 16, 8, 16, 4
-    convolutions = [3 * patch**2 * width, 4 * 9 * width * width, 16 * width, 2 * width * width, 9 * width * 3 * patch**2]
+    convolutions = [6 * patch**2 * width, 4 * 9 * width * width, 16 * width, 2 * width * width, 9 * width * 3 * patch**2]
     vectors = 2 * 64 * time + 12 * time + time + time * time + 2 * time * 2 * width  # conditioning of the level and its blocks
     assert added == pytest.approx(2 * (cells * sum(convolutions) + vectors), rel=0.02)
 

@@ -45,7 +45,7 @@ def default_settings(scales: Sequence[int]) -> dict[str, SampleConfig]:
     """The settings that ``speed`` compares: the default first, then one change at a time."""
     default = SampleConfig()
     settings = {"default": default, "no guidance": SampleConfig(guidance=1.0)}
-    settings["levels asleep below -6"] = SampleConfig(sleep_below=-6.0)
+    settings["no level asleep"] = SampleConfig(sleep_below=None)
     for count in range(len(scales) - 1, 0, -1):
         settings[f"up to {scales[count - 1]} px"] = SampleConfig(scales=tuple(scales[:count]))
     return settings

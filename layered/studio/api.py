@@ -48,7 +48,7 @@ def request(
     states=USUAL.states,
     clipping=USUAL.clipping,
     spacing=USUAL.spacing,
-    sleep_below=None,
+    sleep_below=USUAL.sleep_below,
 ) -> dict[str, Any]:
     """The parameters of both endpoints, in order, with their defaults: any JSON values, by name."""
     return dict(locals())
