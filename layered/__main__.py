@@ -25,6 +25,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
     parser.add_argument("--guidance", type=float, nargs="+", default=[DEFAULTS.guidance], help="one weight, or one per scale")
     parser.add_argument("--guidance-interval", type=float, nargs=2, default=DEFAULTS.guidance_interval, metavar=("FROM", "TO"))
+    parser.add_argument(
+        "--guided-up-to", type=int, default=DEFAULTS.guided_up_to, help="finest scale that is guided itself, in pixels"
+    )
     parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
     parser.add_argument("--noise", choices=NOISE_MODES, default=DEFAULTS.noise)
     parser.add_argument("--preset", choices=PRESETS, default=DEFAULTS.preset, help="schedule preset")

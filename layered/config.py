@@ -216,6 +216,7 @@ class SampleConfig:
     steps: int = 25  # denoising steps, 1 to 250
     guidance: float | tuple[float, ...] = 4.0  # classifier-free guidance weight, 0 to 20; 1 is none; or one per scale
     guidance_interval: tuple[float, float] = (0.0, 1.0)  # t between which guidance is applied
+    guided_up_to: int = 128  # pixels: finer scales take over what guidance did below them, at half the cost
     seed: int = 0  # 0 to 2**32 - 1
     noise: NoiseMode = "sinc"  # how the scales share their noise
     preset: str = "aligned"  # schedule preset, see ``layered.schedule``
@@ -232,6 +233,7 @@ class SampleConfig:
     def __post_init__(self) -> None:
         _whole("steps", self.steps, 1, 250)
         _whole("seed", self.seed, 0, 2**32 - 1)
+        _whole("guided_up_to", self.guided_up_to, 1, 2**14)
         weights = _several("guidance", self.guidance) if isinstance(self.guidance, (tuple, list)) else (self.guidance,)
         if not weights:
             raise ValueError("guidance: expected one weight, or one per scale, got none.")

@@ -70,10 +70,15 @@ class GuidedDenoiser:
         *,
         guidance: float | Sequence[float] = 1.0,
         interval: tuple[float, float] = (0.0, 1.0),
+        guided_up_to: int | None = None,
         shared_noise: bool = True,
         sleep_below: float | None = None,
     ) -> None:
-        """text: one prompt per sample; guidance: one weight or one per scale of the model, applied while t is in ``interval``."""
+        """text: one prompt per sample; guidance: one weight or one per scale of the model, applied while t is in ``interval``.
+
+        With ``guided_up_to``, in pixels, finer scales run for the prompt alone (the coarsest is always guided), and their detail is
+        added to the guided picture below: x̂ = x̂(prompt) + enlarged(guided x̂ − x̂(prompt), both of the scale below).
+        """
         scales = model.config.scales
         weights = tuple(guidance) if isinstance(guidance, Sequence) else (guidance,) * len(scales)
         if len(weights) != len(scales):
@@ -82,27 +87,47 @@ class GuidedDenoiser:
             )
         self.model, self.text = model, text
         self.weights = dict(zip(scales, weights, strict=True))
+        self.guided = tuple(size for size in scales if guided_up_to is None or size <= max(guided_up_to, scales[0]))
         self.interval, self.shared_noise, self.sleep_below = interval, shared_noise, sleep_below
 
     @torch.no_grad()
     def __call__(self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], t: float) -> Prediction:
         """z: per scale (B, 3, S, S); logsnr: per scale (B,); t in [0, 1]."""
-        guided = self.interval[0] <= t <= self.interval[1] and any(self.weights[size] != 1.0 for size in z)
-        batch = len(next(iter(z.values())))
-        text = self.text
-        if guided:
-            empty = TextStates.empty(batch, text.tokens.shape[-1], text.tokens.device)
-            text = TextStates.cat([text, empty])
-            z = {size: torch.cat([value, value]) for size, value in z.items()}
-            logsnr = {size: torch.cat([value, value]) for size, value in logsnr.items()}
-        shared = torch.full((len(text.mask),), float(self.shared_noise), device=text.tokens.device)
         awake = awake_scales(tuple(z), logsnr, self.sleep_below)
-        outputs = self.model({size: z[size] for size in awake}, logsnr, text, shared)
-        x0 = predict(outputs, z)
-        if not guided:
-            return Prediction(x0, None)
-        plain = {size: value[:batch] for size, value in x0.items()}
-        return Prediction({size: guide(plain[size], value[batch:], self.weights[size]) for size, value in x0.items()}, plain)
+        coarse = [size for size in awake if size in self.guided]
+        if not (
+            self.interval[0] <= t <= self.interval[1] and any(self.weights[size] != 1.0 for size in self.guided if size in z)
+        ):
+            return Prediction(predict(self._run(awake, z, logsnr, self.text), z), None)
+        batch = len(self.text.mask)
+        empty = TextStates.empty(batch, self.text.tokens.shape[-1], self.text.tokens.device)
+        outputs = self._run(coarse, _twice(z), _twice(logsnr), TextStates.cat([self.text, empty]))
+        without = predict({size: output.part(slice(batch, None)) for size, output in outputs.items()}, {s: z[s] for s in coarse})
+        outputs = {size: output.part(slice(batch)) for size, output in outputs.items()}
+        if rest := [size for size in awake if size not in self.guided]:
+            outputs |= self._run(rest, z, logsnr, self.text, below=(coarse[-1], outputs[coarse[-1]]))
+        plain = predict(outputs, z)
+        return Prediction(self._guided(plain, without), plain)
+
+    def _run(self, sizes: Sequence[int], z, logsnr, text: TextStates, below=None) -> dict[int, LevelOutput]:
+        shared = torch.full((len(text.mask),), float(self.shared_noise), device=text.tokens.device)
+        return self.model({size: z[size] for size in sizes}, logsnr, text, shared, below=below)
+
+    def _guided(self, plain: Mapping[int, Tensor], without: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """The guided picture of every scale of ``plain``; ``without`` holds the unconditional ones of those that are guided."""
+        x0: dict[int, Tensor] = {}
+        change: Tensor | None = None  # what guidance did to the scale below
+        for size, picture in plain.items():
+            if size in without:
+                x0[size] = guide(picture, without[size], self.weights[size])
+            else:
+                x0[size] = picture + enlarge_image(change, size)
+            change = x0[size] - picture
+        return x0
+
+
+def _twice(values: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    return {size: torch.cat([value, value]) for size, value in values.items()}
 
 
 # ------------------------------------------------------------------ training

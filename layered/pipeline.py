@@ -101,6 +101,7 @@ class LayeredPipeline:
             text,
             guidance=guidance,
             interval=config.guidance_interval,
+            guided_up_to=config.guided_up_to,
             shared_noise=config.noise != "independent",
             sleep_below=config.sleep_below,
         )

@@ -26,7 +26,11 @@ class LevelOutput(NamedTuple):
     """What one level hands on."""
 
     features: Tensor  # (B, C, G, G), for the level above
-    x0: Tensor | None  # (B, 3, S, S), the predicted picture, float32; None for a level without an output
+    x0: Tensor  # (B, 3, S, S), the predicted picture, float32
+
+    def part(self, samples: slice) -> LevelOutput:
+        """The output of some of the batch."""
+        return LevelOutput(self.features[samples], self.x0[samples])
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ BAD_SETTINGS = [
     ("shifts", "shifts", [(math.nan,), (16.0,), ("0",), (True,), "abc", 3.0]),
     ("eta", "eta", [-0.1, 1.1, math.nan, "0", True, None]),
     ("ddpm_noise", "DDPM noise", [-0.1, 1.1, math.nan, "0", False, None]),
+    ("guided_up_to", "guided_up_to", [0, 1.5, True, "all"]),
     ("sleep_below", "sleep_below", [math.nan, -math.inf, "x", True, 99]),
     ("scales", "scales", [(), (32, 128), (64, 32), (0,), (32.0,), ("32",), (True,), 32, "32"]),
     ("noise", "noise mode", ["white", "", None, 3, ["sinc"]]),

@@ -32,6 +32,23 @@ def test_the_guided_denoiser_combines_two_runs_of_the_network() -> None:
         assert torch.allclose(guided.x0_plain[size], plain[size], atol=1e-4)
 
 
+def test_scales_above_the_guided_ones_follow_them_without_an_unconditional_run() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    plain = predict(model(z, logsnr, text, shared), z)
+    ran = []
+    model.levels["64"].input.register_forward_pre_hook(lambda _, given: ran.append(len(given[0])))
+    part, whole = (GuidedDenoiser(model, text, guidance=3.0, guided_up_to=size)(z, logsnr, 0.5) for size in (32, 64))
+    assert ran == [2, 4]
+    for size in (16, 32):
+        assert torch.allclose(part.x0[size], whole.x0[size], atol=1e-4)
+    change = torch.nn.functional.interpolate(part.x0[32] - plain[32], scale_factor=2, mode="bilinear")
+    assert torch.allclose(part.x0[64], plain[64] + change, atol=1e-4)
+    assert torch.allclose(part.x0_plain[64], plain[64], atol=1e-4) and not torch.allclose(part.x0[64], whole.x0[64], atol=1e-2)
+    coarsest = GuidedDenoiser(model, text, guidance=3.0, guided_up_to=1)(z, logsnr, 0.5)
+    assert torch.allclose(coarsest.x0[16], whole.x0[16], atol=1e-4)
+
+
 def test_guidance_stays_inside_its_interval() -> None:
     model = awake(tiny())
     z, logsnr, text, shared = inputs(model.config)

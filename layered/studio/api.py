@@ -38,6 +38,7 @@ def request(
     guidance=USUAL.guidance,
     guidance_from=USUAL.guidance_interval[0],
     guidance_to=USUAL.guidance_interval[1],
+    guided_up_to=USUAL.guided_up_to,
     seed=None,
     noise=USUAL.noise,
     preset=USUAL.preset,
@@ -61,7 +62,7 @@ def checked(given: Mapping[str, Any]) -> tuple[str, SampleConfig]:
     interval = (values.pop("guidance_from"), values.pop("guidance_to"))
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(2**32)
-    for name in ("steps", "seed"):  # JSON from JavaScript knows one kind of number
+    for name in ("steps", "seed", "guided_up_to"):  # JSON from JavaScript knows one kind of number
         if isinstance(values[name], float) and values[name].is_integer():
             values[name] = int(values[name])
     return prompt, SampleConfig(guidance_interval=interval, **values)

@@ -60,6 +60,8 @@ class Controls:
         with gr.Accordion("Run", elem_classes="card"):
             self._slider("steps", "Steps", "Denoising steps: more is slower and finer.", 1, settings.page_steps, 1)
             self._slider("guidance", "Guidance", "How strongly the prompt pulls; 1 is no guidance.", 0, 20, 0.1)
+            info = "Pixels: finer scales follow at half the cost."
+            self._slider("guided_up_to", "Guided up to", info, self.scales[0], self.scales[-1], self.scales[0])
             self._slider("guidance_from", "Guided from", "t below this, near the end: no guidance.", 0, 1, 0.01)
             self._slider("guidance_to", "Guided to", "t above this, near the start: no guidance.", 0, 1, 0.01)
             with gr.Row(elem_classes="seed-row"):

@@ -16,7 +16,7 @@ NEVER_SLEEP = -20.0  # the slider's lowest value stands for None
 SAME_SHIFT = 0.0051  # sliders move by 0.01: closer than that is the preset itself
 PROMPT_LIMIT = 1000  # characters, as the pipeline's
 
-WHOLE = ("steps", "seed")
+WHOLE = ("steps", "seed", "guided_up_to")
 NUMBERS = ("guidance", "guidance_from", "guidance_to", "eta", "ddpm_noise", "sleep_below")
 NAMES = ("noise", "preset", "solver", "states", "clipping", "spacing")
 LABELS = {
@@ -25,6 +25,7 @@ LABELS = {
     "guidance": "Guidance",
     "guidance_from": "Guidance from",
     "guidance_to": "Guidance to",
+    "guided_up_to": "Guided up to",
     "eta": "Eta",
     "ddpm_noise": "DDPM noise",
     "sleep_below": "Sleep below",

@@ -39,7 +39,9 @@ def draw_sheet(
     """Sample one picture per prompt of ``text`` (seeds 0, 1, …) with scales up to ``top`` and write the finest as a PNG."""
     config = config or SampleConfig(steps=20, guidance=3.0)
     scales = tuple(size for size in model.config.scales if size <= top)
-    denoise = GuidedDenoiser(model.eval(), text, guidance=config.guidance, sleep_below=config.sleep_below)
+    denoise = GuidedDenoiser(
+        model.eval(), text, guidance=config.guidance, guided_up_to=config.guided_up_to, sleep_below=config.sleep_below
+    )
     generators = make_generators(range(len(text.mask)))
     with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
         for step in sample(denoise, Schedule.preset(config.preset, scales), config, generators, device=device):
