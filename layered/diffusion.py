@@ -76,8 +76,8 @@ class GuidedDenoiser:
     ) -> None:
         """text: one prompt per sample; guidance: one weight or one per scale of the model, applied while t is in ``interval``.
 
-        With ``guided_up_to``, in pixels, finer scales run for the prompt alone (the coarsest is always guided), and their detail is
-        added to the guided picture below: x̂ = x̂(prompt) + enlarged(guided x̂ − x̂(prompt), both of the scale below).
+        With ``guided_up_to``, in pixels, finer scales run for the prompt alone (the coarsest is always guided), and their
+        detail is added to the guided picture below: x̂ = x̂(prompt) + enlarged(guided x̂ − x̂(prompt), both of the scale below).
         """
         scales = model.config.scales
         weights = tuple(guidance) if isinstance(guidance, Sequence) else (guidance,) * len(scales)
