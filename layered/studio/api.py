@@ -17,7 +17,7 @@ from layered.studio.handlers import Handlers, Measures, check_prompt, refused
 from layered.studio.settings import shown_scales
 
 SAMPLE = """Denoise a prompt and stream every step. Each value holds step, total, seconds and t; x0 and z, a JPEG data URL per
-scale; measures, log-SNR, change, agreement in dB and fine detail per scale; asleep, the scales that were only enlarged from the one
+scale; measures, log-SNR, change, agreement in dB and fine detail per scale; asleep, the scales that were only enlarged from
 below; state and settings. Without a seed, one is drawn."""
 GENERATE = """Denoise a prompt to the end: the finest pictures as PNG files with the settings inside, and the settings as JSON.
 Without a seed, one is drawn."""
