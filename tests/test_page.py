@@ -190,7 +190,7 @@ def test_stop_stops_and_keeps_what_was_drawn(studio, server):
     until(page, "state", "stopped")
     kept = int(state(page, "steps"))
     assert 2 <= kept < 90 and pipeline.made == made
-    assert pixels(page, 512) [0] >= 32
+    assert pixels(page, 512)[0] >= 32
     assert "stopped" in page.locator(".viewer .status").inner_text()
     with page.expect_download() as download:
         page.locator("#get-trajectory").click()
