@@ -13,15 +13,14 @@ import torch
 from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from layered.config import MODELS
 from layered.text import TextEncoder
-from layered.training.batches import CachedVistas, LiveVistas
 from layered.training.captions import CaptionMemory
 from layered.training.loop import Trainer, new_model, stacked
 from layered.training.plan import StageConfig, TrainConfig, fast_bfloat16, stacking_plan
 from layered.training.sheet import SHEET_PROMPTS, draw_sheet
+from layered.training.sources import Source, open_sources
 from layered.training.state import Progress
 from layered.training.team import Team
 from layered.unet import LayeredUNet
-from layered.world import VOCABULARY
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -37,7 +36,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--at-once", type=int, default=1, help="levels that a stage adds at once (default: 1)")
     parser.add_argument(
-        "--data", type=Path, nargs="*", default=[], help="caches made by python -m layered.world --cache, any sizes"
+        "--data",
+        nargs="*",
+        default=[],
+        help="caches made by python -m layered.world --cache, folders of pictures with metadata.jsonl, or names of text-image "
+        "sets on the hub, which are streamed (default: vistas rendered on the way)",
     )
     parser.add_argument(
         "--minutes", type=float, nargs="+", help="budget of each stage: the base, the levels above it, then the joint one"
@@ -95,6 +98,13 @@ def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, dict]:
         raise SystemExit(f"--init: {error}") from error
 
 
+def sheet_prompts(source: Source) -> list[str]:
+    """What the sheets show: fixed prompts of the vistas, or captions of other pictures."""
+    if source.own_prompts:
+        return source.draw(len(SHEET_PROMPTS), torch.Generator().manual_seed(0))[1]
+    return list(SHEET_PROMPTS)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train, draw sheets, export."""
     options = parse(arguments)
@@ -106,10 +116,12 @@ def main(arguments: list[str] | None = None) -> None:
     if encoder.width != model.config.text_width:
         raise SystemExit(f"The text encoder {encoder.name} is {encoder.width} wide, the network takes {model.config.text_width}.")
     plan = make_plan(options, model)
-    top = model.config.scales[-1]
-    sources = [CachedVistas(folder) for folder in options.data] or [LiveVistas(top, options.seed, options.device)]
+    try:
+        sources = open_sources(options.data, model.config.scales, options.seed, options.device)
+    except (ImportError, OSError, ValueError) as error:
+        raise SystemExit(f"--data: {error}") from error
     autocast = fast_bfloat16(options.device)
-    sheet_text = encoder.encode(list(SHEET_PROMPTS)).to(options.device)
+    sheet_text = encoder.encode(sheet_prompts(sources[0])).to(options.device)
     last_sheet = [0.0]
 
     def on_checkpoint(average: LayeredUNet, stage: StageConfig, progress: Progress) -> None:
@@ -139,7 +151,7 @@ def main(arguments: list[str] | None = None) -> None:
         meta = {
             "text_encoder": encoder.name,
             "preset": trainer.config.preset,
-            "vocabulary": sorted(VOCABULARY),
+            "vocabulary": sorted({*start.get("vocabulary", ()), *(word for source in sources for word in source.words)}),
             "training": {
                 "stages": [*behind, *progress.history],
                 "seed": options.seed,

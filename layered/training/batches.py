@@ -6,10 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,47 +17,8 @@ from layered.pyramid import image_pyramid, noise_pyramid
 from layered.schedule import Schedule, shifted_cosine_logsnr, time_of_logsnr
 from layered.training.crops import nested_windows
 from layered.training.plan import LOGSNR_OF_TOP, UNIFORM_TIME, StageConfig, TrainConfig
+from layered.training.sources import Source
 from layered.unet import Window
-from layered.world import Vistas, caption, render
-from layered.world.cache import load_cache
-
-
-class Source(Protocol):
-    """Where pictures and captions come from."""
-
-    size: int  # pixels on a side
-
-    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
-        """``count`` pictures (B, 3, size, size) in [−1, 1] and a caption for each; of them those in ``part``."""
-        ...
-
-
-class CachedVistas:
-    """Pictures that ``python -m layered.world --cache`` rendered before, each with a few captions of its own."""
-
-    def __init__(self, folder: str | Path, captions: int = 4) -> None:
-        self.pictures, self.specs = load_cache(folder)
-        self.size, self.captions = self.pictures.shape[1], captions
-
-    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
-        picks = torch.randint(0, len(self.specs), (count,), generator=generator).tolist()[part]
-        variants = torch.randint(0, self.captions, (count,), generator=generator).tolist()[part]
-        pixels = torch.from_numpy(np.stack([self.pictures[i] for i in picks]))
-        images = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
-        return images, [caption(self.specs[i], variant) for i, variant in zip(picks, variants, strict=True)]
-
-
-class LiveVistas:
-    """Pictures rendered while training, never the same one twice; for machines where rendering costs nothing."""
-
-    def __init__(self, size: int, seed: int = 0, device: str = "cpu") -> None:
-        self.size, self.world, self.device = size, Vistas(seed), device
-
-    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
-        start = int(torch.randint(0, 2**40, (1,), generator=generator))
-        specs = [self.world.spec(index) for index in range(start, start + count)[part]]
-        variants = torch.randint(0, 2**31, (count,), generator=generator).tolist()[part]
-        return render(specs, self.size, self.device), [caption(s, v) for s, v in zip(specs, variants, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from tqdm import tqdm
 from layered.config import ModelConfig
 from layered.diffusion import scale_losses
 from layered.layers import TextStates
-from layered.training.batches import Batch, Batches, Source
+from layered.training.batches import Batch, Batches
 from layered.training.optim import PowerEMA, learning_rate, make_optimizers
 from layered.training.plan import StageConfig, TrainConfig
+from layered.training.sources import Source
 from layered.training.state import Progress, load_optimizers, load_progress, load_weights, save_state
 from layered.training.team import Team
 from layered.unet import LayeredUNet, LevelOutput

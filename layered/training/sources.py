@@ -1,0 +1,73 @@
+"""Where training pictures and their captions come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from layered.training.pictures import PictureSet
+from layered.world import VOCABULARY, Vistas, caption, render
+from layered.world.cache import load_cache
+
+
+class Source(Protocol):
+    """Where pictures and captions come from."""
+
+    size: int  # pixels on a side
+    words: set[str] | frozenset[str]  # of its captions, in lower case
+    own_prompts: bool  # whether sample sheets show captions of its own, and not the fixed prompts of the vistas
+
+    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
+        """``count`` pictures (B, 3, size, size) in [−1, 1] and a caption for each; of them those in ``part``."""
+        ...
+
+
+class CachedVistas:
+    """Pictures that ``python -m layered.world --cache`` rendered before, each with a few captions of its own."""
+
+    words, own_prompts = VOCABULARY, False
+
+    def __init__(self, folder: str | Path, captions: int = 4) -> None:
+        self.pictures, self.specs = load_cache(folder)
+        self.size, self.captions = self.pictures.shape[1], captions
+
+    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
+        picks = torch.randint(0, len(self.specs), (count,), generator=generator).tolist()[part]
+        variants = torch.randint(0, self.captions, (count,), generator=generator).tolist()[part]
+        pixels = torch.from_numpy(np.stack([self.pictures[i] for i in picks]))
+        images = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+        return images, [caption(self.specs[i], variant) for i, variant in zip(picks, variants, strict=True)]
+
+
+class LiveVistas:
+    """Pictures rendered while training, never the same one twice; for machines where rendering costs nothing."""
+
+    words, own_prompts = VOCABULARY, False
+
+    def __init__(self, size: int, seed: int = 0, device: str = "cpu") -> None:
+        self.size, self.world, self.device = size, Vistas(seed), device
+
+    def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
+        start = int(torch.randint(0, 2**40, (1,), generator=generator))
+        specs = [self.world.spec(index) for index in range(start, start + count)[part]]
+        variants = torch.randint(0, 2**31, (count,), generator=generator).tolist()[part]
+        return render(specs, self.size, self.device), [caption(s, v) for s, v in zip(specs, variants, strict=True)]
+
+
+def open_sources(data: Sequence[str], scales: Sequence[int], seed: int, device: str) -> list[Source]:
+    """What ``--data`` names: caches of vistas, folders of pictures, sets of 🤗 Datasets; vistas rendered on the way for nothing.
+
+    A set of pictures is read once per scale, so that a small stage decodes small pictures. Raises what the sources raise.
+    """
+    sources: list[Source] = []
+    for name in data:
+        if (Path(name) / "world.json").exists():
+            sources.append(CachedVistas(name))
+        else:
+            sources += [PictureSet(name, size) for size in scales]
+    return sources or [LiveVistas(scales[-1], seed, device)]
