@@ -8,39 +8,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from layered.world.kinds import KINDS
+
 TIMES = ("dawn", "noon", "afternoon", "sunset", "dusk", "night")
 WEATHERS = ("clear", "cloudy", "fog", "rain", "snow", "rainbow", "aurora")
 TERRAINS = ("snowy mountains", "rocky mountains", "green hills", "red canyon", "sand dunes", "pine forest", "none")
 GROUNDS = ("lake", "sea", "meadow", "lavender field", "snow field", "desert", "wheat field")
 WATER = ("lake", "sea")
 BODIES = ("sun", "full moon", "crescent moon")
-KINDS = ("balloon", "airship", "sailboat", "lighthouse", "cabin", "tree", "tent", "windmill", "castle", "pagoda")
-SKY_KINDS = ("balloon", "airship")
-WATER_KINDS = ("sailboat",)
-COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black")
+SKY_KINDS = tuple(name for name, kind in KINDS.items() if kind.where == "sky")
+WATER_KINDS = tuple(name for name, kind in KINDS.items() if kind.where == "water")
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "brown")
 PLACES = ("left", "centre", "right")
 SIZES = ("small", "large")
+PATTERNS = ("plain", "striped")
+STYLES = ("natural", "watercolour", "pixel art", "ink sketch", "neon")
+SEASONS = ("spring", "summer", "autumn", "winter")
 
-# Width of each kind in units of its height, islands not included.
-ASPECTS = {
-    "balloon": 0.72,
-    "airship": 1.9,
-    "sailboat": 0.85,
-    "lighthouse": 0.42,
-    "cabin": 1.25,
-    "tree": 0.8,
-    "tent": 1.35,
-    "windmill": 0.85,
-    "castle": 1.05,
-    "pagoda": 0.75,
-}
 _HEIGHTS = {"large": 0.40, "small": 0.205}
-_KIND_SCALE = {"airship": 0.54, "cabin": 0.80, "tent": 0.78}
 
 
 @dataclass(frozen=True)
 class ObjectSpec:
-    """One object: words for the caption, and where its foot is (x, y in picture widths from the top left; height likewise)."""
+    """One kind of object, once or up to three times side by side: words for the caption, and where the middle one's foot is
+    (x, y in picture widths from the top left; height of each likewise)."""
 
     kind: str
     colour: str
@@ -49,6 +40,8 @@ class ObjectSpec:
     x: float
     y: float
     height: float
+    pattern: str = "plain"
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +61,8 @@ class VistaSpec:
     horizon: float  # y of the horizon, from the top
     relief: float  # height of the terrain relative to the usual, about 1
     objects: tuple[ObjectSpec, ...] = ()
+    style: str = "natural"
+    season: str = "summer"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionaries and lists, ready for JSON."""
@@ -109,13 +104,13 @@ def place_x(place: str, half_width: float, rng: random.Random) -> float:
 
 def tallest_of(kind: str, size: str) -> float:
     """The greatest height of an object of a kind and size, in picture heights."""
-    return _HEIGHTS[size] * _KIND_SCALE.get(kind, 1.0) * 1.07
+    return _HEIGHTS[size] * KINDS[kind].scale * 1.07
 
 
 def draw_object(kind: str, colour: str, place: str, size: str, horizon: float, rng: random.Random) -> ObjectSpec:
     """Puts an object of the given words on a plausible spot: in the sky, or on the ground below the horizon."""
-    height = _HEIGHTS[size] * _KIND_SCALE.get(kind, 1.0) * rng.uniform(0.93, 1.07)
-    x = place_x(place, height * ASPECTS[kind] / 2, rng)
+    height = _HEIGHTS[size] * KINDS[kind].scale * rng.uniform(0.93, 1.07)
+    x = place_x(place, height * KINDS[kind].aspect / 2, rng)
     if kind in SKY_KINDS:
         top = rng.uniform(0.05, max(0.06, horizon - height - 0.06))
         y = top + height

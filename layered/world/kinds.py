@@ -1,0 +1,42 @@
+"""The kinds of object one can ask for: proportions, and where each is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Data of one kind. aspect: its width in units of its height; where: "sky", "water" or "land"; scale: height beside the usual."""
+
+    aspect: float
+    where: str = "land"
+    scale: float = 1.0
+
+
+KINDS: dict[str, Kind] = {
+    "balloon": Kind(0.72, "sky"),
+    "airship": Kind(1.9, "sky", 0.54),
+    "plane": Kind(2.0, "sky", 0.50),
+    "bird": Kind(1.7, "sky", 0.50),
+    "kite": Kind(0.75, "sky", 0.85),
+    "sailboat": Kind(0.85, "water"),
+    "steamship": Kind(1.7, "water", 0.62),
+    "lighthouse": Kind(0.42),
+    "cabin": Kind(1.25, "land", 0.80),
+    "tree": Kind(0.8),
+    "palm": Kind(0.85),
+    "tent": Kind(1.35, "land", 0.78),
+    "windmill": Kind(0.85),
+    "castle": Kind(1.05),
+    "pagoda": Kind(0.75),
+    "church": Kind(0.95),
+    "bridge": Kind(2.0, "land", 0.55),
+    "train": Kind(2.1, "land", 0.50),
+    "car": Kind(1.8, "land", 0.52),
+    "deer": Kind(0.95, "land", 0.85),
+    "horse": Kind(1.15, "land", 0.80),
+    "mushroom": Kind(0.9, "land", 0.85),
+    "snowman": Kind(0.6, "land", 0.85),
+    "rocket": Kind(0.45),
+}
