@@ -40,3 +40,23 @@ KINDS: dict[str, Kind] = {
     "snowman": Kind(0.6, "land", 0.85),
     "rocket": Kind(0.45),
 }
+
+
+def group_offsets(kind: str, count: int) -> tuple[tuple[float, float, float], ...]:
+    """Where `count` (1 to 3) objects of a kind stand around a common point, from left to right: (dx, dy, scale) of each.
+
+    dx and dy are in object heights (dy negative: further back, higher in the picture), scale is about 1. Wide kinds of the sky
+    fly in echelon, which takes less width; all others stand side by side with hardly a gap. Raises ValueError for other counts.
+    """
+    aspect = KINDS[kind].aspect
+    if KINDS[kind].where == "sky" and aspect > 1.2:
+        step, rise, smaller = 0.70 * aspect, -0.80, 0.92
+    else:
+        step, rise, smaller = aspect + 0.05, -0.09, 0.94
+    if count == 1:
+        return ((0.0, 0.0, 1.0),)
+    if count == 2:
+        return ((-step / 2, 0.0, 1.0), (step / 2, rise, smaller))
+    if count == 3:
+        return ((-step, rise, smaller), (0.0, 0.0, 1.0), (step, 0.75 * rise, smaller + 0.03))
+    raise ValueError(f"count is {count}; groups hold 1 to 3 objects")

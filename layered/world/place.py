@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from layered.world.brush import Brush, Paints
+from layered.world.kinds import KINDS
 from layered.world.noise import uniform
 from layered.world.objects import STROKES, island
 from layered.world.scene import Colour, Scene
-from layered.world.spec import ASPECTS, SKY_KINDS, WATER, WATER_KINDS, ObjectSpec, tallest_of
+from layered.world.spec import SKY_KINDS, WATER, WATER_KINDS, ObjectSpec, tallest_of
 
 PALETTE: dict[str, Colour] = {
     "red": (0.86, 0.10, 0.11),
@@ -25,6 +26,7 @@ PALETTE: dict[str, Colour] = {
     "pink": (1.00, 0.50, 0.74),
     "white": (0.97, 0.97, 0.96),
     "black": (0.07, 0.07, 0.09),
+    "brown": (0.45, 0.26, 0.12),
 }
 _ROOFS: dict[str, Colour] = {"white": (0.70, 0.24, 0.18), "black": (0.42, 0.42, 0.46)}
 
@@ -85,7 +87,7 @@ def _draw(
     tallest, px, size = tallest_of(kind, members[0][1].size), scene.px, scene.size
     floats = scene.specs[members[0][0]].ground in WATER and kind not in SKY_KINDS
     margin = 0.10 if kind in SKY_KINDS + WATER_KINDS else 0.18 if floats else 0.28
-    half = max(ASPECTS[kind] / 2 + margin, 0.52 if floats else 0.0)
+    half = max(KINDS[kind].aspect / 2 + margin, 0.52 if floats else 0.0)
     columns, rows = math.ceil(2 * half * tallest / px) + 2, math.ceil(1.20 * tallest / px) + 2
     left = [math.floor(o.x / px - columns / 2) for _, o in members]
     top = [math.floor((o.y - 1.05 * tallest) / px) for _, o in members]
@@ -131,7 +133,7 @@ def _draw(
 def _stand(brush: Brush, paints: Paints, kind: str) -> None:
     """The object with its island where it needs one."""
     if kind not in SKY_KINDS + WATER_KINDS:
-        cover, shade = island(brush, max(ASPECTS[kind] / 2 + 0.13, 0.46))
+        cover, shade = island(brush, max(KINDS[kind].aspect / 2 + 0.13, 0.46))
         tone = torch.lerp(paints.stone, paints.leaf, ((brush.y - 0.0) / 0.05).clamp(0.0, 0.8)[:, None])
         brush.fill(cover * paints.afloat, tone, shade)
         raised = Brush(brush.x, brush.y - 0.02 * paints.afloat, brush.pixel)
@@ -144,7 +146,7 @@ def _stand(brush: Brush, paints: Paints, kind: str) -> None:
 
 def _shade_ground(brush: Brush, paints: Paints, kind: str) -> None:
     """A soft shadow on dry ground, thrown away from the light."""
-    half = ASPECTS[kind] / 2
+    half = KINDS[kind].aspect / 2
     cx = -paints.side * 0.10
     d = ((brush.x - cx) / (half * 1.15 + 0.1)) ** 2 + ((brush.y + 0.005) / 0.055) ** 2
     amount = (torch.exp(-2.2 * d) - 0.12).clamp(min=0.0) * 0.62 * (1.0 - paints.afloat)
