@@ -31,14 +31,26 @@ class Paints:
 class Brush:
     """A batch of small canvases. x (B, 1, T) and y (B, T, 1) or both (B, T, T): coordinates in object heights, y up.
 
-    pixel (B, 1, 1): width of a pixel in the same unit. rgb is premultiplied by alpha.
+    pixel (B, 1, 1): width of a pixel in the same unit. canvas (B, 4, T, T): colour times alpha, and alpha; fill changes it.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, pixel: Tensor) -> None:
+    def __init__(self, x: Tensor, y: Tensor, pixel: Tensor, canvas: Tensor | None = None) -> None:
         self.x, self.y, self.pixel = x, y, pixel
-        shape = torch.broadcast_shapes(x.shape, y.shape)
-        self.rgb = torch.zeros(shape[0], 3, *shape[1:], device=x.device)
-        self.alpha = torch.zeros(shape[0], 1, *shape[1:], device=x.device)
+        if canvas is None:
+            shape = torch.broadcast_shapes(x.shape, y.shape)
+            canvas = torch.zeros(shape[0], 4, *shape[1:], device=x.device)
+        self.canvas = canvas
+
+    def at(self, x: Tensor, y: Tensor) -> Brush:
+        """A brush on the same canvas with other coordinates."""
+        return Brush(x, y, self.pixel, self.canvas)
+
+    def turned(self, angle: float | Tensor, cx: float, cy: float) -> Brush:
+        """A brush on the same canvas whose drawings are turned counter-clockwise around a point, angle in radians."""
+        turn = torch.as_tensor(angle, device=self.x.device)
+        c, s = torch.cos(turn), torch.sin(turn)
+        dx, dy = self.x - cx, self.y - cy
+        return self.at(cx + c * dx + s * dy, cy + c * dy - s * dx)
 
     def edge(self, distance: Tensor) -> Tensor:
         """Coverage of the half plane distance < 0."""
@@ -68,6 +80,22 @@ class Brush:
         assert cover is not None
         return cover
 
+    def outline(self, points: Sequence[tuple[float, float]]) -> Tensor:
+        """Any polygon without crossings: its distance function (Quilez, "2D distance functions"), corners in either order."""
+        nearest: Tensor | None = None
+        inside: Tensor | None = None
+        for (x0, y0), (x1, y1) in zip(points, list(points[1:]) + [points[0]], strict=True):
+            ex, ey = x1 - x0, y1 - y0
+            dx, dy = self.x - x0, self.y - y0
+            along = ((dx * ex + dy * ey) / (ex * ex + ey * ey)).clamp(0.0, 1.0)
+            square = (dx - along * ex) ** 2 + (dy - along * ey) ** 2
+            crosses = ((self.y >= y0) != (self.y >= y1)) & ((dx * ey < dy * ex) == (y1 > y0))
+            nearest = square if nearest is None else torch.minimum(nearest, square)
+            inside = crosses if inside is None else inside ^ crosses
+        assert nearest is not None and inside is not None
+        distance = torch.sqrt(nearest + 1e-12)
+        return self.edge(torch.where(inside, -distance, distance))
+
     def line(self, x0: float | Tensor, y0: float | Tensor, x1: float | Tensor, y1: float | Tensor, width: float) -> Tensor:
         """A stroke between two points, as faint as it should be where thinner than a pixel."""
         dx, dy = x1 - x0, y1 - y0
@@ -75,6 +103,20 @@ class Brush:
         along = along.clamp(0.0, 1.0)
         d = torch.sqrt((self.x - x0 - along * dx) ** 2 + (self.y - y0 - along * dy) ** 2 + 1e-12)
         return self.span(d, -width / 2, width / 2)
+
+    def limb(self, *joints: tuple[float, float, float]) -> Tensor:
+        """A bent stroke through joints (x, y, radius) with round ends, its width changing evenly from joint to joint."""
+        cover: Tensor | None = None
+        for (x0, y0, r0), (x1, y1, r1) in zip(joints[:-1], joints[1:], strict=True):
+            ex, ey = x1 - x0, y1 - y0
+            dx, dy = self.x - x0, self.y - y0
+            along = ((dx * ex + dy * ey) / (ex * ex + ey * ey)).clamp(0.0, 1.0)
+            d = torch.sqrt((dx - along * ex) ** 2 + (dy - along * ey) ** 2 + 1e-12)
+            radius = r0 + (r1 - r0) * along
+            part = self.span(d, -radius, radius)
+            cover = part if cover is None else torch.maximum(cover, part)
+        assert cover is not None
+        return cover
 
     def wave(self, x: Tensor, period: float) -> Tensor:
         """cos(2 pi x / period), faded as the average over a pixel fades it."""
@@ -94,5 +136,6 @@ class Brush:
         if isinstance(shade, Tensor):
             shade = shade[:, None]
         cover = cover[:, None]
-        self.rgb = self.rgb + cover * (colour * shade - self.rgb)
-        self.alpha = self.alpha + cover * (1.0 - self.alpha)
+        rgb, alpha = self.canvas[:, :3], self.canvas[:, 3:]
+        rgb.add_(cover * (colour * shade - rgb))
+        alpha.add_(cover * (1.0 - alpha))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """Data of one kind. aspect: its width in units of its height; where: "sky", "water" or "land"; scale: height beside the usual."""
+    """Data of one kind."""
 
-    aspect: float
-    where: str = "land"
-    scale: float = 1.0
+    aspect: float  # width in units of its height
+    where: str = "land"  # or "sky" or "water"
+    scale: float = 1.0  # height beside the usual
+    faces: bool = False  # drawn to the right as a rule, and mirrored in half of the pictures
 
 
 KINDS: dict[str, Kind] = {

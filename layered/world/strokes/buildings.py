@@ -1,0 +1,144 @@
+"""Buildings, by their strokes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from layered.world.brush import Brush, Paints
+from layered.world.strokes.parts import rounded, window
+
+
+def lighthouse(b: Brush, p: Paints) -> None:
+    half = 0.155 - 0.075 * (b.y / 0.76).clamp(0.0, 1.0)
+    b.fill(b.box(-0.205, 0.205, 0.0, 0.045), p.stone, rounded(b, p, b.x, 0.22) * b.courses(0.022, 0.5))
+    body = b.edge(b.x.abs() - half) * b.span(b.y, 0.03, 0.76)
+    shade = rounded(b, p, b.x, half)
+    b.fill(body, p.main, shade * b.courses(0.030, 0.16))
+    for y in (0.20, 0.50):
+        b.fill(body * b.span(b.y + 0.14 * b.x * b.x, y, y + 0.085), p.white, shade)
+    b.fill(b.box(-0.038, 0.038, 0.04, 0.135), p.wood, 0.7)
+    for y in (0.33, 0.63):
+        b.fill(b.box(-0.018, 0.018, y, y + 0.062), p.glass)
+    b.fill(b.box(-0.125, 0.125, 0.755, 0.782), p.dark, 0.55)
+    for k in range(9):
+        b.fill(b.line(-0.118 + 0.0295 * k, 0.78, -0.118 + 0.0295 * k, 0.822, 0.006), p.dark, 0.5)
+    b.fill(b.line(-0.12, 0.822, 0.12, 0.822, 0.008), p.dark, 0.5)
+    b.fill(b.box(-0.062, 0.062, 0.782, 0.885), p.glass, 1.05)
+    for x in (-0.06, -0.02, 0.02, 0.06):
+        b.fill(b.line(x, 0.782, x, 0.885, 0.007), p.dark, 0.5)
+    b.fill(b.polygon(((-0.085, 0.882), (0.085, 0.882), (0.0, 0.972))), p.main, 0.75 + 2.0 * b.x * p.side)
+    b.fill(b.line(0.0, 0.96, 0.0, 1.0, 0.010), p.dark, 0.5)
+
+
+def cabin(b: Brush, p: Paints) -> None:
+    b.fill(b.box(0.20, 0.32, 0.60, 1.0), p.stone, (0.9 + 2.0 * (b.x - 0.26) * p.side) * b.courses(0.035, 0.5))
+    b.fill(b.box(0.185, 0.335, 0.965, 1.0), p.stone, 0.7)
+    b.fill(b.box(-0.50, 0.50, 0.0, 0.04), p.stone, b.courses(0.03, 0.5) * 0.9)
+    planks = 1.0 - 0.16 * (b.wave(b.y, 0.052) - 0.4).clamp(min=0.0)
+    b.fill(b.box(-0.48, 0.48, 0.035, 0.56), p.main, (0.90 + 0.22 * b.x * p.side) * planks)
+    b.fill(b.box(-0.48, 0.48, 0.50, 0.56), p.dark, 0.7)
+    roof = b.polygon(((-0.62, 0.50), (0.62, 0.50), (0.46, 0.90), (-0.46, 0.90)))
+    tiles = (
+        1.0
+        - 0.20 * (b.wave(b.y, 0.048) - 0.3).clamp(min=0.0)
+        - 0.10 * (b.wave(b.x + 0.02 * torch.floor(b.y / 0.048), 0.06) - 0.6).clamp(min=0.0)
+    )
+    b.fill(roof, p.roof, (0.72 + 0.5 * (b.y - 0.5)) * tiles)
+    b.fill(b.box(-0.47, 0.47, 0.885, 0.91), p.roof, 0.55)
+    b.fill(b.box(-0.075, 0.095, 0.035, 0.375), p.white, 0.9)
+    b.fill(b.box(-0.06, 0.08, 0.035, 0.36), p.wood, 0.75 + 0.12 * b.wave(b.x, 0.035))
+    b.fill(b.ellipse(0.055, 0.19, 0.012, 0.012), p.glass)
+    window(b, p, -0.285, 0.19, 0.17, 0.19)
+    window(b, p, 0.295, 0.19, 0.17, 0.19)
+
+
+def tent(b: Brush, p: Paints) -> None:
+    b.fill(b.line(-0.70, 0.0, -0.02, 0.92, 0.010), p.wood, 0.8)
+    b.fill(b.line(0.70, 0.0, 0.02, 0.92, 0.010), p.wood, 0.8)
+    left, right = b.polygon(((-0.60, 0.0), (0.0, 0.0), (0.0, 0.95))), b.polygon(((0.0, 0.0), (0.60, 0.0), (0.0, 0.95)))
+    fold = 1.0 - 0.07 * b.wave(b.x.abs() / (1.0 - b.y).clamp(min=0.08), 0.16) * (b.y < 0.9)
+    b.fill((left + right).clamp(max=1.0), p.main, fold * (0.82 + 0.22 * torch.sign(b.x) * p.side + 0.10 * b.y))
+    b.fill((left + right).clamp(max=1.0) * b.span(b.y, 0.0, 0.055), p.dark, 0.85)
+    b.fill(b.polygon(((-0.17, 0.0), (0.17, 0.0), (0.0, 0.60))), p.glass, 0.80)
+    b.fill(b.polygon(((-0.17, 0.0), (-0.09, 0.0), (0.0, 0.60))), p.light, 0.9)
+    b.fill(b.polygon(((0.09, 0.0), (0.17, 0.0), (0.0, 0.60))), p.light, 0.75)
+    b.fill(b.line(0.0, 0.92, 0.0, 1.0, 0.016), p.wood, 0.8)
+
+
+def windmill(b: Brush, p: Paints) -> None:
+    half = 0.185 - 0.085 * (b.y / 0.60).clamp(0.0, 1.0)
+    body = b.edge(b.x.abs() - half) * b.span(b.y, 0.0, 0.60)
+    b.fill(body, p.main, rounded(b, p, b.x, half) * b.courses(0.034, 0.22))
+    b.fill(b.ellipse(0.0, 0.60, 0.115, 0.10) * b.span(b.y, 0.585, 2.0), p.dark, 0.8 + 1.5 * b.x * p.side)
+    b.fill(b.box(-0.15, 0.15, 0.245, 0.262), p.wood, 0.7)
+    b.fill(b.box(-0.04, 0.04, 0.0, 0.13), p.wood, 0.7)
+    window(b, p, 0.0, 0.36, 0.055, 0.075)
+    angle = 0.35 + p.draw * 0.9
+    for turn in range(4):
+        c, s = torch.cos(angle + turn * math.pi / 2), torch.sin(angle + turn * math.pi / 2)
+        along, across = b.x * c + (b.y - 0.62) * s, (b.y - 0.62) * c - b.x * s
+        vane = b.span(along, 0.09, 0.40) * b.span(across, 0.0, 0.085)
+        lattice = 0.78 + 0.22 * b.wave(along, 0.040) + 0.10 * b.wave(across, 0.030)
+        b.fill(vane, p.white, lattice)
+        b.fill(b.span(along, 0.0, 0.41) * b.span(across, -0.011, 0.011), p.wood, 0.75)
+    b.fill(b.ellipse(0.0, 0.62, 0.028, 0.028), p.dark, 0.6)
+
+
+def _tower(b: Brush, p: Paints, x: float, half: float, top: float, roof: float) -> None:
+    n = b.x - x
+    b.fill(b.box(x - half, x + half, 0.0, top), p.main, rounded(b, p, n, half) * b.courses(0.036, 0.22))
+    b.fill(b.box(x - half - 0.018, x + half + 0.018, top - 0.045, top), p.main, rounded(b, p, n, half + 0.02) * 0.86)
+    b.fill(
+        b.polygon(((x - half - 0.03, top), (x + half + 0.03, top), (x, top + roof))),
+        p.roof,
+        (0.78 + 2.2 * n * p.side) * (1.0 + 0.1 * b.wave(b.y, 0.03)),
+    )
+    b.fill(b.box(x - 0.014, x + 0.014, top - 0.15, top - 0.085), p.glass)
+    b.fill(b.line(x, top + roof - 0.01, x, top + roof + 0.075, 0.008), p.wood, 0.7)
+    flutter = 0.006 * torch.sin(n * 60.0)
+    flag = b.span(n, 0.0, 0.075) * b.span(b.y + flutter, top + roof + 0.032, top + roof + 0.072)
+    b.fill(flag, p.light, 0.95)
+
+
+def castle(b: Brush, p: Paints) -> None:
+    _tower(b, p, 0.02, 0.125, 0.70, 0.22)
+    _tower(b, p, -0.40, 0.095, 0.54, 0.19)
+    _tower(b, p, 0.40, 0.095, 0.60, 0.19)
+    stone = b.courses(0.036, 0.22) * (0.92 + 0.15 * b.x * p.side)
+    b.fill(b.box(-0.40, 0.40, 0.0, 0.36), p.main, stone)
+    for k in range(9):
+        b.fill(b.box(-0.395 + 0.094 * k, -0.345 + 0.094 * k, 0.355, 0.405), p.main, stone * 0.96)
+    b.fill(b.box(-0.40, 0.40, 0.325, 0.345), p.dark, 0.75)
+    gate = (b.box(-0.085, 0.085, 0.0, 0.13) + b.ellipse(0.0, 0.13, 0.085, 0.085) * b.span(b.y, 0.13, 1.0)).clamp(max=1.0)
+    b.fill(gate, p.wood, 0.45 + 0.15 * b.wave(b.x, 0.034) + 0.10 * b.wave(b.y, 0.034))
+    for x in (-0.235, 0.235):
+        b.fill(b.box(x - 0.024, x + 0.024, 0.17, 0.255), p.glass)
+        b.fill(b.box(x - 0.003, x + 0.003, 0.17, 0.255), p.dark, 0.5)
+
+
+def pagoda(b: Brush, p: Paints) -> None:
+    b.fill(b.box(-0.30, 0.30, 0.0, 0.05), p.stone, b.courses(0.025, 0.4))
+    for level in range(4):
+        y, half = 0.05 + 0.205 * level, 0.225 - 0.036 * level
+        b.fill(b.box(-half, half, y, y + 0.125), p.white, rounded(b, p, b.x, half * 1.3) * 0.92)
+        for k in range(5):
+            x = -half + half * 0.5 * k
+            b.fill(b.box(x - 0.010, x + 0.010, y, y + 0.125), p.dark, 0.7)
+        b.fill(b.box(-half * 0.38, half * 0.38, y + 0.015, y + 0.10), p.glass)
+        for x in (-0.19, 0.0, 0.19):
+            b.fill(b.box(half * x * 2 - 0.004, half * x * 2 + 0.004, y + 0.015, y + 0.10), p.dark, 0.5)
+        eave = half + 0.135
+        n = (b.x.abs() / eave).clamp(max=1.0)
+        sag = 0.035 * n**3  # upturned corners
+        top = y + 0.115 + 0.125 * (1.0 - n) ** 0.75 + sag
+        foot = y + 0.085 + sag
+        roof = b.edge(b.y - top) * b.edge(foot - b.y) * b.span(b.x, -eave, eave)
+        b.fill(
+            roof,
+            p.main,
+            (0.70 + 2.2 * (b.y - y - 0.09)).clamp(0.5, 1.15) * (1.0 + 0.13 * b.wave(b.x, 0.030)) + 0.14 * (b.x / eave) * p.side,
+        )
+    b.fill(b.line(0.0, 0.86, 0.0, 1.0, 0.018), p.roof, 0.9)
+    b.fill(b.ellipse(0.0, 0.93, 0.020, 0.020), p.glass)
