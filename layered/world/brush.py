@@ -107,16 +107,37 @@ class Brush:
     def limb(self, *joints: tuple[float, float, float]) -> Tensor:
         """A bent stroke through joints (x, y, radius) with round ends, its width changing evenly from joint to joint."""
         cover: Tensor | None = None
-        for (x0, y0, r0), (x1, y1, r1) in zip(joints[:-1], joints[1:], strict=True):
-            ex, ey = x1 - x0, y1 - y0
-            dx, dy = self.x - x0, self.y - y0
-            along = ((dx * ex + dy * ey) / (ex * ex + ey * ey)).clamp(0.0, 1.0)
-            d = torch.sqrt((dx - along * ex) ** 2 + (dy - along * ey) ** 2 + 1e-12)
-            radius = r0 + (r1 - r0) * along
+        for start, end in zip(joints[:-1], joints[1:], strict=True):
+            d, radius = self._axis(start, end)
             part = self.span(d, -radius, radius)
             cover = part if cover is None else torch.maximum(cover, part)
         assert cover is not None
         return cover
+
+    def flesh(self, soft: float, *bones: tuple[tuple[float, float, float], tuple[float, float, float]]) -> Tensor:
+        """Signed distance from a body of bones, each from (x, y, radius) to (x, y, radius), grown together over a length `soft`.
+
+        The union is the quadratic smooth minimum of Quilez, "Smooth minimum".
+        """
+        body: Tensor | None = None
+        for start, end in bones:
+            d, radius = self._axis(start, end)
+            d = d - radius
+            if body is None:
+                body = d
+            else:
+                h = (soft - (body - d).abs()).clamp(min=0.0) / soft
+                body = torch.minimum(body, d) - h * h * (soft / 4)
+        assert body is not None
+        return body
+
+    def _axis(self, start: tuple[float, float, float], end: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
+        """Distance from the segment between two joints, and the radius there."""
+        (x0, y0, r0), (x1, y1, r1) = start, end
+        ex, ey = x1 - x0, y1 - y0
+        dx, dy = self.x - x0, self.y - y0
+        along = ((dx * ex + dy * ey) / max(ex * ex + ey * ey, 1e-9)).clamp(0.0, 1.0)
+        return torch.sqrt((dx - along * ex) ** 2 + (dy - along * ey) ** 2 + 1e-12), r0 + (r1 - r0) * along
 
     def wave(self, x: Tensor, period: float) -> Tensor:
         """cos(2 pi x / period), faded as the average over a pixel fades it."""

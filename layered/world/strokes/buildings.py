@@ -7,6 +7,7 @@ import math
 import torch
 
 from layered.world.brush import Brush, Paints
+from layered.world.scene import constant
 from layered.world.strokes.parts import rounded, window
 
 
@@ -54,9 +55,27 @@ def cabin(b: Brush, p: Paints) -> None:
     window(b, p, 0.295, 0.19, 0.17, 0.19)
 
 
+def _campfire(b: Brush, p: Paints, x: float) -> None:
+    for k in range(7):
+        b.fill(b.ellipse(x - 0.105 + 0.035 * k, 0.012, 0.022, 0.016), p.stone, 0.75 + 0.1 * (k % 3))
+    b.fill(b.limb((x - 0.085, 0.018, 0.016), (x + 0.06, 0.055, 0.014)), p.wood, 0.7)
+    b.fill(b.limb((x + 0.085, 0.018, 0.016), (x - 0.06, 0.055, 0.014)), p.wood, 0.6)
+    glow = torch.exp(-(((b.x - x) / 0.13) ** 2) - ((b.y - 0.08) / 0.12) ** 2)
+    flames = ((1.0, 0.38, 0.08), (1.0, 0.66, 0.14), (1.0, 0.93, 0.55))
+    b.fill(0.25 * glow * b.span(b.y, 0.0, 2.0), constant(flames[0], b.x))
+    for (top, width), colour in zip(((0.23, 0.060), (0.17, 0.042), (0.10, 0.024)), flames, strict=True):
+        up = ((b.y - 0.03) / (top - 0.03)).clamp(0.0, 1.0)
+        lick = 0.016 * torch.sin(b.y * 42.0 + p.draw * 6.0) * up
+        half = width * torch.sqrt(up + 0.05) * (1.0 - up) * 2.2
+        tongue = b.edge((b.x - x - lick).abs() - half) * b.span(b.y, 0.02, top)
+        b.fill(tongue, constant(colour, b.x))
+
+
 def tent(b: Brush, p: Paints) -> None:
-    b.fill(b.line(-0.70, 0.0, -0.02, 0.92, 0.010), p.wood, 0.8)
-    b.fill(b.line(0.70, 0.0, 0.02, 0.92, 0.010), p.wood, 0.8)
+    _campfire(b, p, 0.67)
+    b = b.at(b.x + 0.10, b.y)
+    b.fill(b.line(-0.66, 0.0, -0.02, 0.92, 0.010), p.wood, 0.8)
+    b.fill(b.line(0.66, 0.0, 0.02, 0.92, 0.010), p.wood, 0.8)
     left, right = b.polygon(((-0.60, 0.0), (0.0, 0.0), (0.0, 0.95))), b.polygon(((0.0, 0.0), (0.60, 0.0), (0.0, 0.95)))
     fold = 1.0 - 0.07 * b.wave(b.x.abs() / (1.0 - b.y).clamp(min=0.08), 0.16) * (b.y < 0.9)
     b.fill((left + right).clamp(max=1.0), p.main, fold * (0.82 + 0.22 * torch.sign(b.x) * p.side + 0.10 * b.y))
@@ -142,3 +161,69 @@ def pagoda(b: Brush, p: Paints) -> None:
         )
     b.fill(b.line(0.0, 0.86, 0.0, 1.0, 0.018), p.roof, 0.9)
     b.fill(b.ellipse(0.0, 0.93, 0.020, 0.020), p.glass)
+
+
+def church(b: Brush, p: Paints) -> None:
+    planks = 1.0 - 0.12 * (b.wave(b.y, 0.036) - 0.4).clamp(min=0.0)
+    # Nave to the right, with its roof.
+    b.fill(b.box(-0.20, 0.45, 0.0, 0.36), p.main, (0.86 + 0.20 * b.x * p.side) * planks)
+    b.fill(b.box(-0.20, 0.465, 0.0, 0.035), p.stone, b.courses(0.025, 0.5))
+    roof = b.polygon(((-0.20, 0.34), (0.485, 0.34), (0.42, 0.585), (-0.20, 0.585)))
+    b.fill(roof, p.roof, (0.78 + 0.6 * (b.y - 0.34)) * (1.0 - 0.20 * (b.wave(b.y, 0.034) - 0.3).clamp(min=0.0)))
+    b.fill(b.box(-0.20, 0.43, 0.575, 0.597), p.roof, 0.6)
+    for x in (0.015, 0.165, 0.315):
+        for grow, colour, shade in ((0.014, p.white, 0.95), (0.0, p.glass, 1.0)):
+            arch = torch.maximum(
+                b.box(x - 0.036 - grow, x + 0.036 + grow, 0.10 - grow, 0.235), b.ellipse(x, 0.235, 0.036 + grow, 0.05 + grow)
+            )
+            b.fill(arch, colour, shade)
+        b.fill(b.box(x - 0.004, x + 0.004, 0.10, 0.28) + b.box(x - 0.036, x + 0.036, 0.17, 0.178), p.white, 0.9)
+    # The tower with door, rose window, belfry and spire.
+    b.fill(b.box(-0.45, -0.13, 0.0, 0.62), p.main, (0.92 - 0.45 * (b.x + 0.29).abs() + 0.35 * (b.x + 0.29) * p.side) * planks)
+    b.fill(b.box(-0.465, -0.115, 0.0, 0.035), p.stone, b.courses(0.025, 0.5))
+    for y in (0.385, 0.605):
+        b.fill(b.box(-0.468, -0.112, y, y + 0.022), p.white, 0.92)
+    for x in (-0.345, -0.235):
+        arch = torch.maximum(b.box(x - 0.032, x + 0.032, 0.435, 0.53), b.ellipse(x, 0.53, 0.032, 0.036))
+        b.fill(arch, p.roof, 0.50 + 0.25 * b.wave(b.y, 0.022))
+    b.fill(b.ellipse(-0.29, 0.305, 0.060, 0.060), p.white, 0.95)
+    b.fill(b.ellipse(-0.29, 0.305, 0.048, 0.048), p.glass)
+    for k in range(3):
+        c, s = 0.048 * math.cos(k * math.pi / 3), 0.048 * math.sin(k * math.pi / 3)
+        b.fill(b.line(-0.29 - c, 0.305 - s, -0.29 + c, 0.305 + s, 0.006), p.white, 0.9)
+    for grow, colour, shade in ((0.014, p.white, 0.92), (0.0, p.wood, 0.75)):
+        door = torch.maximum(b.box(-0.345 - grow, -0.235 + grow, 0.0, 0.125), b.ellipse(-0.29, 0.125, 0.055 + grow, 0.065 + grow))
+        b.fill(door, colour, shade)
+    b.fill(b.line(-0.29, 0.0, -0.29, 0.185, 0.006), p.dark, 0.5)
+    spire = b.polygon(((-0.475, 0.625), (-0.105, 0.625), (-0.29, 0.925)))
+    b.fill(spire, p.roof, (0.85 + 1.6 * (b.x + 0.29) * p.side) * (1.0 - 0.18 * (b.wave(b.y, 0.034) - 0.3).clamp(min=0.0)))
+    b.fill(b.line(-0.29, 0.91, -0.29, 1.0, 0.016) + b.line(-0.325, 0.968, -0.255, 0.968, 0.014), p.white, 0.95)
+
+
+def bridge(b: Brush, p: Paints) -> None:
+    rise = 0.30 * (1.0 - (b.x / 1.0) ** 2).clamp(min=0.0)
+    deck = 0.50 + rise
+    body = b.edge((b.y - deck) * 0.9) * b.span(b.x, -0.99, 0.99) * b.span(b.y, 0.0, 2.0)
+    opening = b.ellipse(0.0, 0.0, 0.43, 0.63)
+    for x in (-0.71, 0.71):
+        opening = torch.maximum(opening, b.ellipse(x, 0.0, 0.17, 0.40))
+    lit = 0.92 + 0.10 * b.x * p.side + 0.12 * (b.y - 0.4)
+    b.fill(body * (1.0 - opening), p.main, lit * b.courses(0.062, 0.22))
+    # Voussoirs around the arches, a cornice, parapet and lanterns.
+    for x, rx, ry, stones in ((0.0, 0.43, 0.63, 15.0), (-0.71, 0.17, 0.40, 9.0), (0.71, 0.17, 0.40, 9.0)):
+        angle = torch.atan2(b.y / ry, (b.x - x) / rx)
+        rim = b.ellipse(x, 0.0, rx + 0.055, ry + 0.055) * (1.0 - b.ellipse(x, 0.0, rx, ry)) * b.span(b.y, 0.0, 2.0)
+        b.fill(rim * body, p.light, 0.88 - 0.16 * (torch.cos(2.0 * stones * angle) - 0.6).clamp(min=0.0))
+    b.fill(b.edge((b.y - deck - 0.01) * 0.9) * b.edge((deck - 0.045 - b.y) * 0.9) * b.span(b.x, -1.0, 1.0), p.dark, 0.85)
+    rail = b.span(b.x, -0.99, 0.99) * b.edge((b.y - deck - 0.115) * 0.9) * b.edge((deck + 0.005 - b.y) * 0.9)
+    posts = (0.62 + 0.9 * b.wave(b.x, 0.052)).clamp(0.0, 1.0)
+    top = b.edge((deck + 0.082 - b.y) * 0.9)
+    b.fill(rail * torch.maximum(posts, top), p.main, lit * 0.92)
+    for x, y in ((-0.94, 0.53), (-0.47, 0.735), (0.47, 0.735), (0.94, 0.53)):
+        b.fill(b.box(x - 0.042, x + 0.042, y - 0.04, y + 0.145), p.main, 0.95 + 2.0 * (b.x - x) * p.side)
+        b.fill(b.box(x - 0.052, x + 0.052, y + 0.13, y + 0.155), p.dark, 0.85)
+        b.fill(b.line(x, y + 0.15, x, y + 0.215, 0.014), p.roof, 0.5)
+        b.fill(b.ellipse(x, y + 0.232, 0.022, 0.030), p.glass, 1.1)
+    for x in (-0.435, 0.435):
+        pier = b.outline(((x - 0.06, 0.0), (x + 0.06, 0.0), (x + 0.04, 0.42), (x, 0.47), (x - 0.04, 0.42)))
+        b.fill(pier * body, p.main, (0.98 + 1.8 * (b.x - x) * p.side) * b.courses(0.062, 0.20))
