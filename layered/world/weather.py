@@ -11,8 +11,8 @@ from layered.world.scene import Scene, smooth
 
 def air(scene: Scene, image: Tensor) -> Tensor:
     """Lays fog, rain or snowfall over the pictures, (B, 3, S, S)."""
-    for name, paint in (("fog", _fog), ("rain", _rain), ("snow", _snowfall)):
-        some = scene.where(lambda s, name=name: s.weather == name)
+    for names, paint in ((("fog",), _fog), (("rain", "storm"), _rain), (("snow",), _snowfall)):
+        some = scene.where(lambda s, names=names: s.weather in names)
         if some:
             image[some] = paint(scene.part(some), image[some])
     return image
