@@ -10,6 +10,24 @@ import torch
 from torch import Tensor
 
 
+def smooth(points: Sequence[tuple[float, float]], parts: int = 4) -> list[tuple[float, float]]:
+    """A closed curve through points, as a polygon with `parts` corners for each (the spline of Catmull and Rom)."""
+    curve = []
+    for i in range(len(points)):
+        before, here, there, after = (points[(i + k) % len(points)] for k in (-1, 0, 1, 2))
+        for step in range(parts):
+            t = step / parts
+            weights = (
+                -0.5 * t + t**2 - 0.5 * t**3,
+                1 - 2.5 * t**2 + 1.5 * t**3,
+                0.5 * t + 2 * t**2 - 1.5 * t**3,
+                0.5 * t**3 - 0.5 * t**2,
+            )
+            at = [sum(w * p[axis] for w, p in zip(weights, (before, here, there, after), strict=True)) for axis in (0, 1)]
+            curve.append((at[0], at[1]))
+    return curve
+
+
 @dataclass(frozen=True)
 class Paints:
     """Colours of a batch of objects under the light of their pictures, (B, 3, 1, 1) each, and where the light comes from."""

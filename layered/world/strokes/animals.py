@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from layered.world.brush import Brush, Paints
@@ -12,7 +13,8 @@ from layered.world.scene import constant
 
 def _coat(b: Brush, p: Paints, distance: Tensor, tone: float = 1.0) -> None:
     """A furry body, light from above and rounded at its edge."""
-    fur = 0.05 * b.wave(b.x + 0.6 * b.y, 0.020) * b.wave(b.y - 0.2 * b.x, 0.034)
+    bent = b.x + 0.5 * b.y + 0.012 * torch.sin(b.y * 47.0 + 9.0 * torch.sin(b.x * 13.0))
+    fur = 0.035 * b.wave(bent, 0.016) * torch.sin(b.y * 31.0 + 5.0 * torch.sin(b.x * 19.0))
     round_off = (-distance / 0.09).clamp(0.0, 1.0)
     b.fill(b.edge(distance), p.main, tone * (0.66 + 0.20 * round_off + 0.26 * b.y + 0.10 * b.x * p.side + fur))
 
@@ -35,8 +37,9 @@ def deer(b: Brush, p: Paints) -> None:
     )
     b.fill(b.limb((-0.355, 0.53, 0.034), (-0.41, 0.46, 0.018)), p.white)
     _coat(b, p, body)
-    b.fill(b.edge(body + 0.012) * b.ellipse(-0.07, 0.345, 0.21, 0.045), p.light, 0.85)
-    b.fill(b.edge(body + 0.010) * b.ellipse(0.20, 0.50, 0.055, 0.13), p.light, 0.88)
+    belly = torch.exp(-(((b.x + 0.07) / 0.16) ** 4) - ((b.y - 0.335) / 0.045) ** 2)
+    chest = torch.exp(-(((b.x - 0.19 - 0.25 * (b.y - 0.5)) / 0.06) ** 2) - ((b.y - 0.52) / 0.14) ** 4)
+    b.fill(b.edge(body + 0.004) * (0.75 * belly + 0.65 * chest).clamp(max=1.0), p.light, 0.95)
     for k in range(9):
         b.fill(b.ellipse(-0.29 + 0.045 * k, 0.545 - 0.045 * (k % 2), 0.011, 0.011), p.light, 1.0)
     for x, y in ((-0.295, 0.0), (0.105, 0.0), (-0.19, 0.0), (0.20, 0.0)):
@@ -45,15 +48,15 @@ def deer(b: Brush, p: Paints) -> None:
     b.fill(b.ellipse(0.418, 0.722, 0.020, 0.018), p.roof, 0.4)
     b.fill(b.ellipse(0.318, 0.775, 0.013, 0.013), p.roof, 0.3)
     for antler in (
-        ((0.285, 0.805, 0.017), (0.30, 0.88, 0.015), (0.37, 0.93, 0.013), (0.365, 0.985, 0.010)),
-        ((0.30, 0.88, 0.013), (0.395, 0.865, 0.009)),
-        ((0.33, 0.905, 0.012), (0.295, 0.985, 0.008)),
-        ((0.265, 0.81, 0.017), (0.205, 0.875, 0.015), (0.165, 0.93, 0.013), (0.175, 0.990, 0.010)),
-        ((0.20, 0.88, 0.013), (0.115, 0.885, 0.009)),
-        ((0.17, 0.925, 0.012), (0.095, 0.965, 0.008)),
-        ((0.19, 0.90, 0.012), (0.240, 0.965, 0.008)),
+        ((0.285, 0.805, 0.021), (0.30, 0.88, 0.019), (0.37, 0.93, 0.016), (0.365, 0.985, 0.013)),
+        ((0.30, 0.88, 0.016), (0.395, 0.865, 0.011)),
+        ((0.33, 0.905, 0.015), (0.295, 0.985, 0.010)),
+        ((0.265, 0.81, 0.021), (0.205, 0.875, 0.019), (0.165, 0.93, 0.016), (0.175, 0.990, 0.013)),
+        ((0.20, 0.88, 0.016), (0.115, 0.885, 0.011)),
+        ((0.17, 0.925, 0.015), (0.095, 0.965, 0.010)),
+        ((0.19, 0.90, 0.015), (0.240, 0.965, 0.010)),
     ):
-        b.fill(b.limb(*antler), p.wood, 1.05 + 0.8 * (b.y - 0.9))
+        b.fill(b.limb(*antler), p.wood, 0.85 + 0.8 * (b.y - 0.9))
 
 
 def horse(b: Brush, p: Paints) -> None:

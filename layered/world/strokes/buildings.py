@@ -17,8 +17,8 @@ def lighthouse(b: Brush, p: Paints) -> None:
     body = b.edge(b.x.abs() - half) * b.span(b.y, 0.03, 0.76)
     shade = rounded(b, p, b.x, half)
     b.fill(body, p.main, shade * b.courses(0.030, 0.16))
-    for y in (0.20, 0.50):
-        b.fill(body * b.span(b.y + 0.14 * b.x * b.x, y, y + 0.085), p.white, shade)
+    for y in (0.245, 0.545):
+        b.fill(body * b.span(b.y + 0.14 * b.x * b.x, y, y + 0.016), p.dark, shade)
     b.fill(b.box(-0.038, 0.038, 0.04, 0.135), p.wood, 0.7)
     for y in (0.33, 0.63):
         b.fill(b.box(-0.018, 0.018, y, y + 0.062), p.glass)

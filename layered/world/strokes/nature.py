@@ -42,41 +42,47 @@ def palm(b: Brush, p: Paints) -> None:
     b.fill(trunk, p.wood, (1.05 + 4.0 * (b.x - bend) * p.side) * rings)
     cx, cy = 0.02, 0.70
     # Fronds: arcs from the crown, far ones first, each a rib with leaflets that hang from it.
-    fronds = ((0.30, 0.42, 0.9), (-0.30, 0.42, 0.9), (0.40, 0.04, 0.8), (-0.40, 0.04, 0.8), (0.12, 0.36, 1.0), (-0.14, 0.34, 1.0),
-              (0.40, 0.24, 1.0), (-0.42, 0.24, 1.0), (0.25, -0.18, 0.9), (-0.26, -0.18, 0.9))  # fmt: skip
-    for k, (reach, rise, tone) in enumerate(fronds):
-        t = ((b.x - cx) / reach).clamp(0.0, 1.0)
-        rib = cy + rise * t * (1.55 - t) * 1.25 - 0.34 * t * t
-        broad = (t * (1.0 - t)).clamp(min=0.0) ** 0.5 * 0.16 + 0.012 * (1.0 - t)
-        slant = b.wave(b.x + (0.55 if reach > 0 else -0.55) * (rib - b.y), 0.036)
-        hang = broad * (0.86 + 0.20 * slant)
-        steep = torch.sqrt(1.0 + ((rise * (1.94 - 2.5 * t) - 0.68 * t) / reach) ** 2)
-        cover = b.edge((b.y - rib - 0.22 * broad) / steep) * b.edge((rib - hang - b.y) / steep)
-        cover = cover * b.span((b.x - cx) / reach * abs(reach), 0.0, 0.995 * abs(reach))
-        shade = tone * (0.86 + 0.12 * slant + 1.1 * (b.y - rib) + 0.10 * (1 if reach > 0 else -1) * p.side + 0.02 * (k % 3))
+    fronds = ((0.27, 0.44, 0.80), (-0.25, 0.44, 0.80), (0.36, -0.02, 0.78), (-0.37, -0.02, 0.78), (0.46, 0.16, 0.92),
+              (-0.48, 0.16, 0.92), (0.40, 0.36, 1.0), (-0.42, 0.36, 1.0), (0.16, 0.50, 1.05), (-0.18, 0.48, 1.05), (0.24, -0.30, 0.9),
+              (-0.26, -0.30, 0.9))  # fmt: skip
+    for reach, rise, tone in fronds:
+        along = (b.x - cx) / reach
+        t = along.clamp(0.0, 1.0)
+        rib = cy + rise * t * (1.45 - t) * 1.35 - 0.30 * t * t
+        steep = torch.sqrt(1.0 + ((1.35 * rise * (1.45 - 2.0 * t) - 0.60 * t) / reach) ** 2)
+        broad = (t * (1.02 - t)).clamp(min=0.0) ** 0.6 * 0.155 + 0.015 * (1.0 - t)
+        lean = 0.7 if reach > 0 else -0.7
+        slant = b.wave(b.x + lean * (rib - b.y), 0.030)
+        hang = broad * (0.90 + 0.26 * slant * t) * steep.clamp(max=1.7)
+        rise_above = broad * (0.42 + 0.12 * slant) * steep.clamp(max=1.7)
+        cover = b.edge((b.y - rib - rise_above) / steep) * b.edge((rib - hang - b.y) / steep)
+        cover = cover * b.edge(-along * abs(reach)) * b.edge((along - 0.995) * abs(reach))
+        shade = tone * (0.86 + 0.10 * slant + 0.9 * (b.y - rib) + 0.10 * math.copysign(1.0, reach) * p.side)
         b.fill(cover, p.main, shade)
-        b.fill(b.edge((b.y - rib).abs() / steep - 0.006) * (t > 0) * (t < 1), p.light, 0.95)
+        b.fill(b.edge((b.y - rib).abs() / steep - 0.005) * (along > 0.02) * (along < 0.95), p.light, 0.92 * tone)
     for x, y in ((-0.035, 0.655), (0.05, 0.645), (0.0, 0.675), (0.085, 0.685)):
         b.fill(b.ellipse(x, y, 0.034, 0.038), p.wood, 0.65 + 6.0 * (b.y - y))
 
 
 def mushroom(b: Brush, p: Paints) -> None:
-    half = 0.125 + 0.06 * ((0.14 - b.y) / 0.14).clamp(0.0, 1.0) ** 2 + 0.03 * ((b.y - 0.3) / 0.2).clamp(0.0, 1.0)
-    stem = b.edge(b.x.abs() - half) * b.span(b.y, 0.0, 0.50)
-    b.fill(
-        stem, p.white, rounded(b, p, b.x, half) * (1.0 - 0.07 * b.wave(b.x, 0.030)) * (0.95 - 0.3 * (b.y - 0.30).clamp(min=0.0))
-    )
-    ring = b.ellipse(0.0, 0.335, 0.19, 0.05) * b.edge(0.318 - b.y - 0.3 * b.x * b.x)
-    b.fill(ring, p.white, rounded(b, p, b.x, 0.2) * (0.9 + 0.1 * b.wave(b.x, 0.03)))
+    half = 0.150 + 0.07 * ((0.16 - b.y) / 0.16).clamp(0.0, 1.0) ** 2 + 0.03 * ((b.y - 0.25) / 0.2).clamp(0.0, 1.0)
+    stem = b.edge(b.x.abs() - half) * b.span(b.y, 0.0, 0.45)
+    fibres = (1.0 - 0.07 * b.wave(b.x, 0.030)) * (0.97 - 0.9 * (b.y - 0.22).clamp(min=0.0))
+    b.fill(stem, p.white, rounded(b, p, b.x, half) * fibres)
+    ring = b.ellipse(0.0, 0.265, 0.225, 0.055) * b.edge(0.245 - b.y - 0.3 * b.x * b.x)
+    b.fill(ring, p.white, rounded(b, p, b.x, 0.23) * (0.9 + 0.1 * b.wave(b.x, 0.03)))
     # Gills below the rim, then the cap.
-    b.fill(b.ellipse(0.0, 0.475, 0.40, 0.075), p.white, 0.66 + 0.12 * b.wave(b.x / (0.3 + (b.y - 0.7).abs()), 0.06))
-    cap = b.ellipse(0.0, 0.475, 0.45, 0.525) * b.edge(0.475 - 0.28 * b.x * b.x - b.y)
-    cap = torch.maximum(cap, b.limb((-0.415, 0.455, 0.035), (0.0, 0.475, 0.02), (0.415, 0.455, 0.035)))
-    glow = torch.exp(-(((b.x - 0.16 * p.side) / 0.16) ** 2) - ((b.y - 0.82) / 0.12) ** 2)
-    b.fill(cap, p.main, 0.72 + 0.38 * (b.y - 0.45) + 0.36 * b.x * p.side + 0.16 * glow)
-    for x, y, rx, ry in ((0.02, 0.80, 0.085, 0.065), (-0.22, 0.70, 0.062, 0.062), (0.24, 0.68, 0.066, 0.068), (0.03, 0.60, 0.062, 0.050),
-                         (-0.345, 0.535, 0.036, 0.050), (0.365, 0.525, 0.034, 0.048), (-0.14, 0.535, 0.040, 0.032),
-                         (0.20, 0.53, 0.036, 0.028), (-0.13, 0.90, 0.038, 0.024)):  # fmt: skip
+    b.fill(b.ellipse(0.0, 0.405, 0.43, 0.085), p.white, 0.66 + 0.12 * b.wave(b.x / (0.3 + (b.y - 0.7).abs()), 0.06))
+    cap = b.ellipse(0.0, 0.405, 0.485, 0.595) * b.edge(0.405 - 0.24 * b.x * b.x - b.y)
+    cap = torch.maximum(cap, b.limb((-0.45, 0.385, 0.035), (0.0, 0.405, 0.02), (0.45, 0.385, 0.035)))
+    glow = torch.exp(-(((b.x - 0.18 * p.side) / 0.18) ** 2) - ((b.y - 0.80) / 0.14) ** 2)
+    b.fill(cap, p.main, 0.74 + 0.34 * (b.y - 0.40) + 0.32 * b.x * p.side + 0.16 * glow)
+    spots = (
+        (0.03, 0.755, 0.105, 0.085), (-0.245, 0.640, 0.085, 0.085), (0.275, 0.615, 0.085, 0.085), (0.02, 0.525, 0.085, 0.065),
+        (-0.395, 0.465, 0.040, 0.058), (0.420, 0.455, 0.034, 0.050), (-0.165, 0.475, 0.050, 0.036), (0.20, 0.470, 0.045, 0.032),
+        (-0.14, 0.905, 0.050, 0.030), (0.17, 0.895, 0.042, 0.028),
+    )  # fmt: skip
+    for x, y, rx, ry in spots:
         b.fill(b.ellipse(x, y - 0.008, rx + 0.006, ry + 0.006) * cap, p.dark, 0.85)
         b.fill(b.ellipse(x, y, rx, ry) * cap, p.white, 0.92 + 0.8 * (b.y - y) + 0.2 * b.x * p.side)
     for k in range(9):  # blades of grass at the foot
@@ -95,7 +101,8 @@ def snowman(b: Brush, p: Paints) -> None:
             b.fill(b.limb((side * 0.24, 0.53, 0.008), (side * x, y, 0.005)), p.wood, 0.7)
     for cy, r in ((0.225, 0.245), (0.495, 0.180), (0.715, 0.130)):
         n, m = b.x / r, (b.y - cy) / r
-        sparkle = 0.04 * b.wave(b.x + 0.5 * b.y, 0.017) * b.wave(b.y - 0.4 * b.x, 0.019)
+        bent = b.x + 0.02 * torch.sin(b.y * 53.0 + 7.0 * torch.sin(b.x * 31.0))
+        sparkle = 0.05 * b.wave(bent + 0.5 * b.y, 0.023) * b.wave(b.y - 0.4 * bent, 0.031)
         front = torch.sqrt((1.0 - n * n - m * m).clamp(min=0.0))
         cover = b.ellipse(0.0, cy, r, r * 0.985) * b.edge(-b.y)
         b.fill(cover, p.main, 0.62 + 0.26 * front + 0.16 * m + 0.14 * n * p.side + sparkle)
@@ -114,6 +121,6 @@ def snowman(b: Brush, p: Paints) -> None:
         constant((0.95, 0.50, 0.12), b.x) * p.white,
         1.0,
     )
-    b.fill(b.limb((-0.155, 0.825, 0.016), (0.155, 0.825, 0.016)), p.dark, 0.60)
-    b.fill(b.polygon(((-0.100, 0.83), (0.100, 0.83), (0.108, 0.995), (-0.108, 0.995))), p.dark, 0.72 * rounded(b, p, b.x, 0.11))
-    b.fill(b.box(-0.102, 0.102, 0.845, 0.880), p.light, rounded(b, p, b.x, 0.11))
+    b.fill(b.limb((-0.165, 0.825, 0.018), (0.165, 0.825, 0.018)), p.roof, 0.62)
+    b.fill(b.polygon(((-0.105, 0.83), (0.105, 0.83), (0.113, 0.995), (-0.113, 0.995))), p.roof, 0.85 * rounded(b, p, b.x, 0.115))
+    b.fill(b.box(-0.107, 0.107, 0.845, 0.885), p.light, rounded(b, p, b.x, 0.115))

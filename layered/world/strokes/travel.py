@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from layered.world.brush import Brush, Paints
+from layered.world.brush import Brush, Paints, smooth
 from layered.world.strokes.parts import rounded
 
 
@@ -121,8 +121,11 @@ def train(b: Brush, p: Paints) -> None:
 
 def car(b: Brush, p: Paints) -> None:
     body = b.outline(
-        ((-0.88, 0.24), (-0.88, 0.42), (-0.85, 0.54), (-0.74, 0.615), (-0.52, 0.63), (-0.38, 0.90), (-0.28, 0.975), (-0.12, 0.995),
-         (0.10, 0.985), (0.22, 0.93), (0.42, 0.635), (0.66, 0.59), (0.82, 0.52), (0.88, 0.42), (0.89, 0.24))
+        smooth(
+            ((0.30, 0.235), (-0.30, 0.235), (-0.80, 0.235), (-0.875, 0.275), (-0.885, 0.42), (-0.84, 0.55), (-0.72, 0.615), (-0.54, 0.640), (-0.39, 0.88), (-0.25, 0.975),
+             (-0.05, 0.995), (0.12, 0.970), (0.25, 0.860), (0.41, 0.655), (0.64, 0.605), (0.81, 0.53), (0.885, 0.41), (0.87, 0.275), (0.80, 0.235)),
+            3,
+        )
     )  # fmt: skip
     shine = 0.80 + 0.32 * b.y + 0.14 * torch.exp(-(((b.y - 0.55) / 0.03) ** 2)) + 0.06 * b.x * p.side
     b.fill(body, p.main, shine)
