@@ -50,7 +50,7 @@ def course(scene: Scene, v: Tensor) -> Tensor:
 
 
 def mirror(scene: Scene, image: Tensor, first: int) -> Tensor:
-    """The water's surface for rows from `first` down: what stands above the horizon, swayed by ripples, and some colour of its own."""
+    """The water for rows from `first` down: what stands above the horizon, swayed by ripples, with some colour of its own."""
     y = scene.y[first:]
     near = ((y[None, :, None] - scene.horizon) / (1.0 - scene.horizon)).clamp(0.0, 1.0)
     waves = noise2(scene.seeds, 218, scene.x, y, 9.0, 70.0, scene.px) + 0.6 * noise2(

@@ -81,10 +81,10 @@ def _snowfall(scene: Scene, image: Tensor) -> Tensor:
 
 
 def grade(scene: Scene, image: Tensor) -> Tensor:
-    """A gentle shoulder for the lights and darker corners; [0, 1] in, [-1, 1] out."""
+    """A gentle shoulder for the lights and darker corners; [0, 1] in and out."""
     dx, dy = scene.x - 0.5, scene.y - 0.5
     vignette = 1.0 - 0.20 * ((dx * dx)[None, :] + (dy * dy)[:, None])
     image = (image * vignette).clamp(min=0.0)
     over = (image - 0.82).clamp(min=0.0)
     image = torch.minimum(image, torch.full_like(image, 0.82)) + 0.18 * (1.0 - torch.exp(-over / 0.18))
-    return (image * 2.0 - 1.0).clamp(-1.0, 1.0)
+    return image.clamp(0.0, 1.0)
