@@ -226,10 +226,10 @@ def _paint(scene: Scene, items: list[_Item], x: Tensor, y: Tensor, pixel: Tensor
         over = _coat(scene, [items[i] for i in striped], x, y, pixel, second=True)
         kind = KINDS[items[0].kind]
         # Level bands on what is tall, upright ones on what is wide, of one width beside the picture.
-        across = y + 0.18 * x * x if kind.aspect < 1.0 else x + 0.12 * y
+        across = y + 0.18 * x * x if kind.aspect < 0.9 else x + 0.12 * y
         period = 0.29 / kind.scale
         turn = across / period
-        band = (0.27 - (turn - turn.round()).abs()) * period / pixel + 0.5
+        band = (0.20 - (turn - turn.round()).abs()) * period / pixel + 0.5
         tile[some] = torch.lerp(tile[some], over, band.clamp(0.0, 1.0)[:, None])
     return tile
 

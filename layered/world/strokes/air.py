@@ -26,8 +26,8 @@ def balloon(b: Brush, p: Paints) -> None:
     shade = 0.66 + 0.24 * torch.sqrt((1 - n * n).clamp(min=0.0)) + 0.24 * n * p.side + 0.16 * (b.y - cy) / r
     tone = torch.lerp(p.main, p.dark, (0.30 + 0.30 * panel)[:, None])
     b.fill(cover, tone, shade * (1.0 - 0.10 * seam.clamp(min=0.0)))
-    b.fill(cover * b.span(b.y, cy - 0.055, cy - 0.020), p.light, shade)
-    b.fill(cover * b.span(b.y, cy - 0.115, cy - 0.095), p.light, shade)
+    b.fill(cover * b.span(b.y, cy - 0.055, cy - 0.030), p.dark, shade)
+    b.fill(cover * b.span(b.y, cy - 0.105, cy - 0.092), p.dark, shade)
     for x in (-0.06, -0.022, 0.022, 0.06):
         b.fill(b.line(x * 0.9, 0.115, x * 0.95, 0.225, 0.006), p.wood, 0.6)
     b.fill(
