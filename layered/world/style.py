@@ -7,6 +7,7 @@ a canvas of at least CANVAS pixels, averaged afterwards, so that a small picture
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -62,12 +63,19 @@ def blur(image: Tensor, sigma: float) -> Tensor:
         small = blur(F.avg_pool2d(image, 4), sigma)
         return F.interpolate(small, size=size, mode="bilinear", align_corners=False)
     reach = min(math.ceil(2.5 * wide), size - 1)
-    at = torch.arange(-reach, reach + 1, device=image.device, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (at / wide) ** 2)
-    kernel = (kernel / kernel.sum()).expand(image.shape[1], 1, -1)
+    kernel = [math.exp(-0.5 * (k / wide) ** 2) for k in range(-reach, reach + 1)]
+    kernel = [weight / sum(kernel) for weight in kernel]
     padded = F.pad(image, (reach, reach, reach, reach), mode="replicate")
-    padded = F.conv2d(padded, kernel[:, :, None, :], groups=image.shape[1])
-    return F.conv2d(padded, kernel[:, :, :, None], groups=image.shape[1])
+    return _weighted(_weighted(padded, kernel, 3), kernel, 2)
+
+
+def _weighted(image: Tensor, kernel: Sequence[float], dim: int) -> Tensor:
+    """The weighted sums of neighbours along a dimension, which shrinks by len(kernel) - 1; several times faster than conv2d."""
+    size = image.shape[dim] - len(kernel) + 1
+    total = image.narrow(dim, 0, size) * kernel[0]
+    for k, weight in enumerate(kernel[1:], start=1):
+        total.add_(image.narrow(dim, k, size), alpha=weight)
+    return total
 
 
 def _edges(soft: Tensor, calm: float = 1.1) -> Tensor:
@@ -112,8 +120,9 @@ def _patches(image: Tensor, reach: int) -> Tensor:
     side = reach + 1
     padded = F.pad(image, (reach, reach, reach, reach), mode="replicate")
     level = _level(padded)
-    mean, first = F.avg_pool2d(padded, side, 1), F.avg_pool2d(level, side, 1)
-    spread = (F.avg_pool2d(level * level, side, 1) - first * first).clamp(min=0.0) + 1e-5
+    kernel = [1.0 / side] * side
+    mean, first, second = (_weighted(_weighted(x, kernel, 3), kernel, 2) for x in (padded, level, level * level))
+    spread = (second - first * first).clamp(min=0.0) + 1e-5
     weight = spread**-3
     size, total, out = image.shape[-1], 0.0, 0.0
     for top in (0, reach):
@@ -143,7 +152,8 @@ def _pixels(scene: Scene, image: Tensor, subject: Tensor, fall: Tensor) -> Tenso
 def _sketch(scene: Scene, image: Tensor, subject: Tensor, fall: Tensor) -> Tensor:
     """Black outlines and hatching that grows denser with the dark, on warm paper; a wash of colour, above all on objects."""
     x, y, px = scene.x, scene.y, scene.px
-    line = smooth(_edges(blur(image, 0.0020)), 0.55, 1.5)
+    soft = blur(image, 0.0022)
+    line = smooth(_edges(soft), 0.55, 1.5)
     bolt = scene.number(lambda s: s.weather == "storm")[:, None] * smooth(_level(image), 0.74, 0.90) * (1.0 - subject)
     line = torch.maximum(line, bolt)  # lightning is drawn in ink as well
     tone = blur(_level(image), 0.004).clamp(min=1e-4).sqrt()
@@ -160,7 +170,6 @@ def _sketch(scene: Scene, image: Tensor, subject: Tensor, fall: Tensor) -> Tenso
         light = light * (1.0 - torch.lerp(width, stroke, fine))
     grain = fbm(scene.seeds, 621, x, y, 80.0, 80.0, px, 2, 0.8)[:, None]
     paper = constant((0.965, 0.935, 0.855), image) * (1.0 - 0.012 * grain)
-    soft = blur(image, 0.003)
     tint = soft / (soft.mean(dim=1, keepdim=True) + 0.06)
     wash = paper * torch.lerp(torch.ones_like(tint), tint.clamp(0.45, 1.25), 0.30)
     wash = torch.lerp(wash, soft.clamp(min=0.0) ** 0.85, 0.85 * subject)
@@ -182,7 +191,7 @@ def _neon(scene: Scene, image: Tensor, subject: Tensor, fall: Tensor) -> Tensor:
     hue = torch.lerp(hue, constant((0.45, 0.70, 1.0), hue).expand_as(hue), grey * (1.0 - subject))
     tube = line * hue * torch.lerp(0.55 + 0.45 * high.sqrt(), 0.25 + 0.75 * high, subject)
     glow = 0.9 * blur(tube, 0.006) + 2.0 * blur(tube, 0.024)
-    base = hue * (0.02 + 0.26 * high) + constant((0.020, 0.008, 0.050), image)
+    base = hue * (0.02 + 0.26 * high) + constant((0.055, 0.010, 0.090), image)
     base = torch.lerp(base, image * 0.72, subject)
     lit = base + (1.0 - base) * (glow * (1.0 - 0.75 * subject)).clamp(0.0, 0.85)
     bright = torch.lerp(tube, torch.ones_like(tube), 0.22 * line * (1.0 - subject))
