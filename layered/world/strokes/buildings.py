@@ -36,18 +36,18 @@ def lighthouse(b: Brush, p: Paints) -> None:
 def cabin(b: Brush, p: Paints) -> None:
     b.fill(b.box(0.20, 0.32, 0.60, 1.0), p.stone, (0.9 + 2.0 * (b.x - 0.26) * p.side) * b.courses(0.035, 0.5))
     b.fill(b.box(0.185, 0.335, 0.965, 1.0), p.stone, 0.7)
-    b.fill(b.box(-0.50, 0.50, 0.0, 0.04), p.stone, b.courses(0.03, 0.5) * 0.9)
+    b.fill(b.box(-0.52, 0.52, 0.0, 0.04), p.stone, b.courses(0.03, 0.5) * 0.9)
     planks = 1.0 - 0.16 * (b.wave(b.y, 0.052) - 0.4).clamp(min=0.0)
-    b.fill(b.box(-0.48, 0.48, 0.035, 0.66), p.main, (0.90 + 0.22 * b.x * p.side) * planks)
-    b.fill(b.box(-0.48, 0.48, 0.60, 0.66), p.dark, 0.7)
-    roof = b.polygon(((-0.59, 0.61), (0.59, 0.61), (0.45, 0.90), (-0.45, 0.90)))
+    b.fill(b.box(-0.50, 0.50, 0.035, 0.68), p.main, (0.90 + 0.22 * b.x * p.side) * planks)
+    b.fill(b.box(-0.50, 0.50, 0.62, 0.68), p.dark, 0.7)
+    roof = b.polygon(((-0.60, 0.635), (0.60, 0.635), (0.46, 0.90), (-0.46, 0.90)))
     tiles = (
         1.0
         - 0.20 * (b.wave(b.y, 0.048) - 0.3).clamp(min=0.0)
         - 0.10 * (b.wave(b.x + 0.02 * torch.floor(b.y / 0.048), 0.06) - 0.6).clamp(min=0.0)
     )
     b.fill(roof, p.roof, (0.72 + 0.5 * (b.y - 0.60)) * tiles)
-    b.fill(b.box(-0.46, 0.46, 0.885, 0.91), p.roof, 0.55)
+    b.fill(b.box(-0.47, 0.47, 0.885, 0.91), p.roof, 0.55)
     b.fill(b.box(-0.075, 0.095, 0.035, 0.375), p.white, 0.9)
     b.fill(b.box(-0.06, 0.08, 0.035, 0.36), p.dark, 0.80 + 0.12 * b.wave(b.x, 0.035))
     b.fill(b.ellipse(0.055, 0.19, 0.012, 0.012), p.glass)
