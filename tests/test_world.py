@@ -50,7 +50,7 @@ def thing(kind: str, colour: str, size: str = "large", **others) -> ObjectSpec:
 def test_a_picture_depends_on_seed_and_number_alone() -> None:
     assert Vistas(3).specs(5, 4) == Vistas(3).specs(0, 9)[5:]
     assert Vistas(3).spec(5) != Vistas(4).spec(5)
-    specs = [replace(s, style=style) for s, style in zip(Vistas(0).specs(0, 10), STYLES * 2, strict=True)]
+    specs = [replace(s, style=style) for s, style in zip(Vistas(0).specs(0, 5), STYLES, strict=True)]
     together = render(specs, 32)
     alone = torch.cat([render([spec], 32) for spec in specs])
     assert torch.allclose(together, alone, atol=1e-3)
@@ -101,7 +101,7 @@ def test_small_pictures_agree_with_large_ones() -> None:
 
 
 def test_small_pictures_agree_with_large_ones_in_every_style() -> None:
-    specs = [replace(s, style=style) for s, style in zip(Vistas(0).specs(0, 8), STYLES[1:] * 2, strict=True)]
+    specs = [replace(s, style=style) for s, style in zip(Vistas(0).specs(0, 4), STYLES[1:], strict=True)]
     small, large = render(specs, 128), F.avg_pool2d(render(specs, 512), 4)
     for spec, a, b in zip(specs, small, large, strict=True):
         assert 10 * torch.log10(4.0 / (a - b).square().mean()) > 23.0, spec.style

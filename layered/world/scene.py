@@ -124,3 +124,9 @@ def smooth(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
     """Smoothstep from 0 at low to 1 at high."""
     t = ((x - low) / (high - low)).clamp(0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
+
+
+def smooth_number(x: float, low: float, high: float) -> float:
+    """smooth for a plain number."""
+    t = min(max((x - low) / (high - low), 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)

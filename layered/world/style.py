@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from layered.world.noise import fbm, noise2
-from layered.world.scene import Scene, constant, smooth
+from layered.world.scene import Scene, constant, smooth, smooth_number
 from layered.world.weather import fallen
 
 CANVAS = 256
@@ -166,7 +166,7 @@ def _sketch(scene: Scene, image: Tensor, subject: Tensor, fall: Tensor) -> Tenso
         at = (slant * x[None, None, :] + rise * y[None, :, None]) / math.hypot(slant, rise) + wobble
         away = ((at / period - (at / period).floor()) - 0.5).abs()[:, None] * 2.0
         stroke = ((width - away) * (0.5 * period / px) + 0.5).clamp(0.0, 1.0) * smooth(width, 0.0, 0.06)
-        fine = float(smooth(torch.tensor(period / px), 1.5, 3.0))
+        fine = smooth_number(period / px, 1.5, 3.0)
         light = light * (1.0 - torch.lerp(width, stroke, fine))
     grain = fbm(scene.seeds, 621, x, y, 80.0, 80.0, px, 2, 0.8)[:, None]
     paper = constant((0.965, 0.935, 0.855), image) * (1.0 - 0.012 * grain)
