@@ -1,4 +1,4 @@
-"""What lies in front: meadow, lavender, wheat, snow and desert, as perspective profiles with blades, flowers and drifts."""
+"""What lies in front: meadow, river, lavender, wheat, snow and desert, as perspective profiles with blades and drifts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from torch import Tensor
 
 from layered.world.noise import cells, fbm, noise2, scattered
 from layered.world.relief import facing, lit, look_up, spikes
+from layered.world.river import course, mirror
 from layered.world.scene import Scene, constant, smooth
+from layered.world.season import BLOSSOM, dusted, foliage
 
 DEPTHS = 60
 
@@ -36,27 +38,47 @@ def ground(scene: Scene, image: Tensor, first: int) -> Tensor:
         some = scene.where(lambda s, kind=kind: s.ground == kind)
         if some:
             part = scene if len(some) == len(scene.specs) else scene.part(some)
-            image[some, :, first:] = _draw(part, image[some, :, first:], shape, scene.y[first:])
+            image[some, :, first:] = _draw(part, image[some], shape, first)
     return image
 
 
-def _draw(scene: Scene, behind: Tensor, shape, y: Tensor) -> Tensor:
-    plane = Plane(scene)
-    bump, albedo, light, contrast = shape(scene, plane)
+def _draw(scene: Scene, image: Tensor, shape, first: int) -> Tensor:
+    plane, y = Plane(scene), scene.y[first:]
+    bump, albedo, light, contrast, *wet = shape(scene, plane)
     broad = noise2(scene.seeds, 200, scene.x, plane.k, 1.5, 3.0, scene.px, 1 / DEPTHS)
     light = light * (0.88 + 0.12 * broad).clamp(0.4, 1.3)
     haze = ((0.75 * (1.0 - plane.near) ** 5 + 0.10) * scene.haze).clamp(max=0.85)[:, None]
     colour = torch.lerp(lit(scene, albedo, light), scene.veil.expand(-1, -1, DEPTHS, scene.size), haze)
-    shown, cover = look_up(plane.y - bump, torch.full_like(scene.horizon, 1.2), colour, y, scene.px)
+    paint = torch.cat([colour, wet[0][:, None]], dim=1) if wet else colour
+    shown, cover = look_up(plane.y - bump, torch.full_like(scene.horizon, 1.2), paint, y, scene.px)
     # Fine grain grows towards the viewer: one field per band of distance.
     near = ((y[None, :, None] - scene.horizon) / (1.0 - scene.horizon)).clamp(0.0, 1.0)
     grain = (1.0 - near) * fbm(scene.seeds, 201, scene.x, y, 90.0, 200.0, scene.px, 2, 0.7)
     grain = grain + near * fbm(scene.seeds, 202, scene.x, y, 40.0, 55.0, scene.px, 4, 0.75)
-    shaded = shown * (1.0 + (contrast * grain)[:, None].clamp(-0.5, 0.5)) * (1.0 - 0.16 * smooth(near, 0.55, 1.0)[:, None])
-    return torch.lerp(behind, shaded, cover)
+    shaded = shown[:, :3] * (1.0 + (contrast * grain)[:, None].clamp(-0.5, 0.5)) * (1.0 - 0.16 * smooth(near, 0.55, 1.0)[:, None])
+    if wet:
+        shaded = torch.lerp(shaded, mirror(scene, image, first), smooth(shown[:, 3:], 0.25, 0.75))
+    return torch.lerp(image[:, :, first:], shaded, cover)
 
 
 def _meadow(scene: Scene, plane: Plane):
+    return _grass(scene, plane, 1.0)
+
+
+def _river(scene: Scene, plane: Plane):
+    """Grass with water winding through it; the water is flat and mirrors what stands above."""
+    away = (plane.u - course(scene, plane.v)).abs()
+    rough = scattered(scene.seeds, 217, plane.u * 6.0, plane.v * 2.0, plane.footprint * 6.0)
+    shore = away - 0.17 - 0.022 * rough
+    soft = (0.012 + 0.7 * plane.footprint).expand_as(shore)
+    wet = ((soft - shore) / (2.0 * soft)).clamp(0.0, 1.0)
+    bump, albedo, light, contrast = _grass(scene, plane, 0.25)
+    bank = torch.exp(-(((shore - 0.03) / 0.035) ** 2))[:, None] * 0.75
+    albedo = torch.lerp(albedo, dusted(scene, constant((0.46, 0.38, 0.25), shore).expand_as(albedo), 0.5), bank)
+    return bump * smooth(shore, 0.0, 0.10) - plane.scale * 0.02 * wet, albedo, light, contrast, wet
+
+
+def _grass(scene: Scene, plane: Plane, flowers: float):
     frequency = (55.0 / (plane.scale[0, :, 0] ** 0.8)).clamp(max=420.0)
     blade, draw = spikes(scene, 210, frequency, 1.4)
     patch = scattered(scene.seeds, 211, plane.u * 3.0, plane.v * 1.3, plane.footprint * 3.0)
@@ -66,7 +88,9 @@ def _meadow(scene: Scene, plane: Plane):
         constant((0.50, 0.66, 0.22), patch),
         (0.5 + 0.3 * patch + 0.25 * (draw - 0.5)).clamp(0, 1)[:, None],
     )
-    green = green * (0.62 + 0.55 * blade)[:, None]
+    tips = smooth(blade + 0.35 * patch, 0.15, 0.75)
+    green = foliage(scene, green * (0.62 + 0.55 * blade)[:, None], frost=0.45, warm=0.22)
+    green = dusted(scene, green, 0.80 * tips)
     petals, size = 30.0, 0.30
     u = plane.u * petals + 100.0
     row = torch.arange(DEPTHS, device=scene.device)[None, :, None]
@@ -78,11 +102,15 @@ def _meadow(scene: Scene, plane: Plane):
     wide = plane.footprint * petals
     dot = ((size - across) / wide.clamp(min=0.12) + 0.5).clamp(0.0, 1.0)
     dot = torch.lerp(dot, torch.full_like(dot, 0.6), smooth(wide, 0.6, 1.2)) * (here > 0.88 - 0.15 * crowd)
+    bloom = scene.number(lambda s: {"autumn": 0.0, "winter": 0.0}.get(s.season, flowers))
+    dot = dot * (bloom > cells(scene.seeds, 216, row.expand_as(cell), cell))
+    spring = scene.number(lambda s: s.season == "spring")[:, None]
     hues = ((0.95, 0.25, 0.22), (0.98, 0.85, 0.20), (0.96, 0.95, 0.92), (0.72, 0.36, 0.82))
     colour = torch.zeros_like(green)
     for number, hue in enumerate(hues):
         chosen = ((kind >= number / len(hues)) & (kind < (number + 1) / len(hues))).float()
-        colour = colour + constant(hue, dot) * chosen[:, None]
+        fresh = BLOSSOM if number < 2 else (0.98, 0.93, 0.96)
+        colour = colour + torch.lerp(constant(hue, dot), constant(fresh, dot), 0.85 * spring) * chosen[:, None]
     albedo = torch.lerp(green, colour, (dot * 0.92)[:, None])
     bump = bump + plane.scale * 0.012 * dot
     return bump, albedo, 0.55 + 0.45 * blade + 0.25 * dot, 0.12
@@ -104,7 +132,8 @@ def _lavender(scene: Scene, plane: Plane):
         (0.15 + 0.55 * blade + 0.35 * draw).clamp(0, 1)[:, None],
     )
     soil = torch.lerp(constant((0.30, 0.34, 0.14), wave), constant((0.46, 0.38, 0.24), wave), (1.0 - wave)[:, None])
-    albedo = torch.lerp(soil, purple, bush[:, None])
+    purple = torch.lerp(purple, foliage(scene, purple), 0.18 * scene.number(lambda s: s.season == "autumn")[:, None])
+    albedo = torch.lerp(foliage(scene, soil, warm=0.5), purple, bush[:, None])
     side = 0.25 * torch.sin(2 * math.pi * rows * u) * fade * torch.sign(scene.light_x)
     return bump, albedo, 0.45 + 0.40 * bush + 0.2 * blade + side, 0.10
 
@@ -118,6 +147,11 @@ def _wheat(scene: Scene, plane: Plane):
         constant((1.0, 0.84, 0.36), wind),
         (0.42 + 0.34 * wind + 0.5 * (draw - 0.5)).clamp(0, 1)[:, None],
     )
+    young = torch.lerp(
+        constant((0.30, 0.52, 0.12), wind), constant((0.62, 0.76, 0.28), wind), (0.5 + 0.4 * wind).clamp(0, 1)[:, None]
+    )
+    gold = torch.lerp(gold, young, 0.8 * scene.number(lambda s: s.season == "spring")[:, None])
+    gold = torch.lerp(gold, gold * constant((0.94, 0.77, 0.60), wind), scene.number(lambda s: s.season == "autumn")[:, None])
     albedo = gold * (0.68 + 0.52 * blade)[:, None]
     return bump, albedo, 0.55 + 0.40 * blade + 0.12 * wind, 0.11
 
@@ -150,4 +184,11 @@ def _desert(scene: Scene, plane: Plane):
     )
 
 
-_SHAPES = {"meadow": _meadow, "lavender field": _lavender, "wheat field": _wheat, "snow field": _snow, "desert": _desert}
+_SHAPES = {
+    "meadow": _meadow,
+    "river": _river,
+    "lavender field": _lavender,
+    "wheat field": _wheat,
+    "snow field": _snow,
+    "desert": _desert,
+}

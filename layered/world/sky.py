@@ -9,6 +9,7 @@ from torch import Tensor
 
 from layered.world.noise import cells, fbm, noise2, uniform
 from layered.world.scene import Scene, constant, smooth
+from layered.world.volcano import smoke
 
 SUN_RADIUS = 0.036
 MOON_RADIUS = 0.034
@@ -27,6 +28,8 @@ def sky(scene: Scene, rows: int) -> Tensor:
         (lambda s: s.body is not None, _body),
         (lambda s: s.weather != "aurora", _clouds),
         (lambda s: s.weather == "rainbow", _rainbow),
+        (lambda s: s.weather == "storm", _lightning),
+        (lambda s: s.terrain == "volcano", smoke),
     ):
         some = scene.where(holds)
         if len(some) == len(scene.specs):
@@ -145,6 +148,47 @@ def _rainbow(scene: Scene, image: Tensor, rows: int) -> Tensor:
     lighter = 0.06 * (1.0 - smooth(r, inner - 0.02, inner + 0.02))[:, None]
     fade = (0.65 + 0.35 * smooth(y, 0.0, scene.horizon))[:, None]
     return torch.lerp(image + lighter, 0.35 * image + 0.85 * hue, 0.62 * inside[:, None] * fade)
+
+
+def _lightning(scene: Scene, image: Tensor, rows: int) -> Tensor:
+    """A bolt from the clouds to the horizon with two branches, and the light it throws on the clouds."""
+    x, y = scene.x[None, None, :], scene.y[None, :rows, None]
+    down = y / scene.horizon
+
+    def jagged(salt: int) -> Tensor:
+        """A broken line over y: linear between random points, coarse and fine, (B, R, 1)."""
+        total = torch.zeros((), device=image.device)
+        for points, amplitude in ((9.0, 0.075), (27.0, 0.030), (70.0, 0.008)):
+            at = y * points
+            cell = at.floor()
+            index = cell.long().expand(len(scene.specs), -1, -1)
+            here, after = cells(scene.seeds, salt, index, index * 0), cells(scene.seeds, salt, index + 1, index * 0)
+            total = total + amplitude * (torch.lerp(here, after, at - cell) - 0.5)
+            salt += 1
+        return total
+
+    foot = 0.14 + 0.72 * uniform(scene.seeds, 70)
+    trunk = foot + 0.22 * (uniform(scene.seeds, 71) - 0.5) * (1.0 - down) + jagged(72)
+    core = torch.zeros((), device=image.device)
+    glow = core
+    lines = [(trunk, 0.0, 1.0, 0.0034)]
+    for number in range(2):
+        start = 0.18 + 0.34 * uniform(scene.seeds, 76 + number)
+        side = (1.0 if number else -1.0) * (0.35 + 0.3 * uniform(scene.seeds, 78 + number))
+        lines.append(
+            (trunk + side * (down - start) * scene.horizon + 0.5 * jagged(480 + 4 * number), start, start + 0.33, 0.0020)
+        )
+    for line, start, end, width in lines:
+        taper = smooth(down, start - 0.005, start + 0.005) * smooth(down, end, end - 0.25 * (end - start))
+        half = 0.5 * width * (0.5 + 0.5 * taper)
+        steep = 1.0 / torch.sqrt(1.0 + ((line[:, 1:] - line[:, :-1]) / scene.px).square())
+        away = (x - line).abs() * torch.cat([steep, steep[:, -1:]], dim=1)
+        stroke = ((away + half) / scene.px + 0.5).clamp(0.0, 1.0) - ((away - half) / scene.px + 0.5).clamp(0.0, 1.0)
+        core = torch.maximum(core, stroke * taper)
+        glow = torch.maximum(glow, taper * (0.55 * torch.exp(-away / 0.010) + 0.35 * torch.exp(-away / 0.055)))
+    cloud = torch.exp(-(((x - foot) / 0.30) ** 2) - (y / 0.22) ** 2)
+    image = image + constant((0.34, 0.36, 0.52), image) * (0.55 * cloud + 0.8 * glow)[:, None]
+    return torch.lerp(image, constant((1.12, 1.12, 1.2), image).expand_as(image), core[:, None])
 
 
 def _aurora(scene: Scene, image: Tensor, rows: int) -> Tensor:

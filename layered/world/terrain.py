@@ -7,9 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from layered.world.city import city
 from layered.world.noise import fbm, noise2
 from layered.world.relief import facing, lit, look_up, shadow, slope, spikes
 from layered.world.scene import Scene, constant, smooth
+from layered.world.season import dusted, foliage
+from layered.world.volcano import volcano
 
 DEPTHS = 36  # profiles from near to far
 
@@ -22,6 +25,9 @@ def terrain(scene: Scene, image: Tensor, first: int, last: int) -> Tensor:
         if some:
             part = scene if len(some) == len(scene.specs) else scene.part(some)
             parts.append((some, _draw(part, image[some, :, first:last], shape, scene.y[first:last])))
+    some = scene.where(lambda s: s.terrain == "city skyline")
+    if some:
+        parts.append((some, city(scene.part(some), image[some, :, first:last], scene.y[first:last])))
     out = image.clone()
     for some, drawn in parts:
         out[some, :, first:last] = drawn
@@ -79,13 +85,15 @@ def _mountains(scene: Scene, z: Tensor, snowy: bool):
         line = height / scene.relief + 0.022 * rock - 0.035 * (steep - 0.9).clamp(min=0.0)
         white = smooth(line, 0.085, 0.115)[:, None]
         pines = smooth(0.06 + 0.012 * rock - height, 0.0, 0.02)[:, None]
-        stone = torch.lerp(stone, constant((0.16, 0.25, 0.22), rock), pines * 0.8)
+        trees = foliage(scene, constant((0.16, 0.25, 0.22), rock).expand_as(stone), frost=0.45, warm=0.7)
+        stone = torch.lerp(stone, trees, pines * 0.8)
         albedo = torch.lerp(stone, constant((0.84, 0.87, 0.93), rock), white)
         return height, torch.zeros_like(height), albedo, light * (1.0 + 0.1 * white[:, 0]), 0.035
     warm = constant((0.50, 0.43, 0.37), rock)
     albedo = torch.lerp(warm * 0.72, warm * 1.12, (0.5 + 0.35 * rock).clamp(0, 1)[:, None])
     grass = smooth(0.075 + 0.02 * rock - height, 0.0, 0.03)[:, None] * 0.75
-    albedo = torch.lerp(albedo, constant((0.33, 0.37, 0.20), rock), grass)
+    albedo = torch.lerp(albedo, foliage(scene, constant((0.33, 0.37, 0.20), rock).expand_as(albedo)), grass)
+    albedo = dusted(scene, albedo, 0.45 * smooth(rock - 1.2 * steep + 0.9, 0.0, 0.9))
     return height, torch.zeros_like(height), albedo, light, 0.055
 
 
@@ -111,6 +119,8 @@ def _hills(scene: Scene, z: Tensor):
         constant((0.34, 0.56, 0.18), swell), constant((0.58, 0.68, 0.26), swell), smooth(field, -0.8, 0.8)[:, None]
     )
     green = torch.lerp(green, constant((0.13, 0.30, 0.12), swell) * (0.75 + 0.5 * draw)[:, None], (0.9 * wooded)[:, None])
+    bare = foliage(scene, green, frost=0.70, warm=0.25)
+    green = torch.lerp(bare, foliage(scene, green, draw, frost=0.42, warm=1.0), (0.9 * wooded * smooth(bush, 0.0, 0.3))[:, None])
     light = 0.25 + 0.75 * facing(scene, height, 2.6)
     return height, crest, green, light, 0.05
 
@@ -157,8 +167,18 @@ def _forest(scene: Scene, z: Tensor):
         constant((0.18, 0.36, 0.20), swell),
         (0.75 * draw + 0.35 * shape - 0.1).clamp(0, 1)[:, None],
     )
+    # Some larches among the pines: these blossom and turn. Snow lies on the tips.
+    larch = smooth(noise2(scene.seeds, 136, scene.x, z, 8.0, 5.0, scene.px, 1 / DEPTHS) + 0.7 * (draw - 0.5), 0.0, 0.5)
+    other = foliage(scene, green * 1.7, draw, frost=0.5, warm=0.9)
+    special = scene.number(lambda s: {"autumn": 0.9, "spring": 0.55}.get(s.season, 0.0))
+    green = torch.lerp(green, other, (special * larch * smooth(z3, 0.0, 0.12))[:, None])
+    green = dusted(scene, green, (0.25 + 0.60 * smooth(shape, 0.35, 0.8)) * smooth(z3, 0.0, 0.16))
     light = 0.15 + 0.55 * shape + 0.30 * facing(scene, height, 2.0)
     return height, crest, green, light, 0.10
+
+
+def _volcano(scene: Scene, z: Tensor):
+    return volcano(scene, z, DEPTHS)
 
 
 _SHAPES = {
@@ -168,4 +188,5 @@ _SHAPES = {
     "red canyon": _canyon,
     "sand dunes": _dunes,
     "pine forest": _forest,
+    "volcano": _volcano,
 }
