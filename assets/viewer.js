@@ -1,4 +1,5 @@
 // The viewer: receives one small value per step, keeps the steps in the page, and shows, replays and plots them without the server.
+// Its panels and curves are in viewer-panels.js and viewer-curves.js, which come before it in one function.
 // Gradio gives element, trigger, props, server, upload, watch. Text arrives as data and is only ever set as textContent.
 const root = element.querySelector(".viewer");
 const find = (selector) => root.querySelector(selector);
@@ -18,6 +19,8 @@ const EXPLAIN = {
 };
 const CHANGE = "change since the step before";
 const ASLEEP = "this scale is not computed yet: under so much noise it would add nothing to the picture below, which it shows enlarged";
+const VIEWS = { x0: "prediction", z: "noisy state", change: "change since the step before", added: "detail that this scale adds" };
+const GAIN = 4; // differences are shown this many times as strong, around grey
 const UNIT = { change: "", logsnr: "", agreement: " dB", detail: "" };
 
 let run = null; // { id, total, seconds, frames: [], scales: ["128", ...], settings, query, seed }
@@ -26,102 +29,6 @@ let inFlight = false, wanted = false; // whether gradio is busy with a run, and 
 let lastResort; // the timer that frees a run whose end was never heard of
 let cursor = -1, follow = true, timer = null, view = "x0", measure = "change", state = "idle";
 const figures = new Map();
-
-// ---------------------------------------------------------------- panels
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function buildPanels(scales) {
-  panels.replaceChildren();
-  figures.clear();
-  for (const size of scales) {
-    const figure = make("figure", "panel");
-    figure.dataset.scale = size;
-    figure.dataset.coarse = String(!shown.includes(Number(size)));
-    figure.style.setProperty("--scale", colours[size]);
-    figure.style.setProperty("--n", size);
-    const frame = make("button", "frame");
-    frame.type = "button";
-    frame.setAttribute("aria-expanded", "false");
-    frame.title = "Enlarge " + size;
-    const image = make("img");
-    image.decoding = "sync";
-    image.alt = size + " px: nothing yet";
-    image.draggable = false;
-    frame.append(make("span", "ghost", size), image);
-    frame.addEventListener("click", () => enlarge(size));
-    const caption = make("figcaption");
-    const tag = make("b", "tag", size);
-    tag.title = size + " × " + size + " pixels";
-    const facts = {};
-    caption.append(tag);
-    for (const [name, title] of [["logsnr", "log signal-to-noise ratio before this step"], ["change", CHANGE], ["agreement", "agreement with the scale below"]]) {
-      facts[name] = make("span", "num " + name);
-      facts[name].title = title;
-      caption.append(facts[name]);
-    }
-    figure.append(frame, caption);
-    panels.append(figure);
-    figures.set(size, { figure, frame, image, facts });
-  }
-}
-
-function enlarge(size) {
-  for (const [name, item] of figures) {
-    const large = name === size && !item.figure.classList.contains("large");
-    item.figure.classList.toggle("large", large);
-    item.frame.setAttribute("aria-expanded", String(large));
-    item.frame.title = (large ? "Back to equal size: " : "Enlarge ") + name;
-  }
-  root.dataset.large = String([...figures.values()].some((item) => item.figure.classList.contains("large")));
-}
-
-function number(value, digits) {
-  return value.toFixed(digits).replace("-", "−");
-}
-
-function captions(size, frame) {
-  const { facts } = figures.get(size), value = (name) => frame?.measures[name]?.[size];
-  facts.logsnr.textContent = value("logsnr") == null ? "" : "λ " + number(value("logsnr"), 1);
-  facts.change.textContent = value("change") == null ? "" : "Δ " + value("change").toFixed(3);
-  if (frame && !frame.x0[size]) facts.change.textContent = "asleep";
-  facts.change.title = frame && !frame.x0[size] ? ASLEEP : CHANGE;
-  facts.agreement.textContent = value("agreement") == null ? "" : number(value("agreement"), 1) + " dB";
-}
-
-const awake = (frame) => Object.keys(frame.x0).reduce((a, b) => (Number(b) > Number(a) ? b : a)); // the finest computed
-
-function show(index) {
-  const frame = run?.frames[index];
-  if (!frame) return;
-  cursor = index;
-  for (const [size, item] of figures) {
-    const asleep = view === "x0" && !frame.x0[size];
-    const url = frame[view]?.[asleep ? awake(frame) : size];
-    item.figure.dataset.asleep = String(asleep);
-    if (url && item.image.src !== url) item.image.src = url;
-    item.image.alt = size + " px " + (view === "x0" ? "prediction" : "noisy state") + ", step " + (index + 1);
-    captions(size, frame);
-  }
-  scrub.value = index;
-  scrub.setAttribute("aria-valuetext", "step " + (index + 1) + " of " + run.total);
-  fillScrub();
-  root.dataset.step = index;
-  root.dataset.shows = frame[view] ? view : "x0";
-  status();
-  drawCursor();
-  if (!frame[view]) loadStates();
-}
-
-function fillScrub() {
-  const last = Math.max(Number(scrub.max), 1);
-  scrub.style.setProperty("--done", (100 * Number(scrub.value)) / last + "%");
-}
 
 // ---------------------------------------------------------------- status line
 
@@ -146,62 +53,6 @@ function setState(next, say) {
   root.dataset.state = next;
   if (say) find(".announce").textContent = say;
   status();
-}
-
-// ---------------------------------------------------------------- curves
-
-const sizesShown = () => (run ? run.scales : props.scales.map(String)).filter((s) => root.dataset.coarse === "true" || shown.includes(Number(s)));
-// The first change is a jump from plain grey: it would flatten the rest of the curve.
-const valuesOf = (size) => (run ? run.frames.map((frame, i) => (measure === "change" && !i ? null : (frame?.measures[measure]?.[size] ?? null))) : []);
-
-function drawCurves() {
-  lines.replaceChildren();
-  const sizes = sizesShown(), all = sizes.flatMap(valuesOf).filter((value) => value != null);
-  let low = Math.min(...all), high = Math.max(...all);
-  if (measure === "change" || measure === "detail") low = 0;
-  if (!all.length) low = high = 0;
-  if (high - low < 1e-6) high = low + 1;
-  const place = (index, value) => [(1000 * index) / Math.max((run?.total ?? 1) - 1, 1), 95 - (90 * (value - low)) / (high - low)];
-  const grid = (y, dashed) => line(0, y, 1000, y, dashed ? "grid dashed" : "grid");
-  grid(5); grid(50); grid(95);
-  if (measure === "logsnr" && low < 0 && high > 0) grid(place(0, 0)[1], true);
-  for (const size of sizes) {
-    const path = document.createElementNS(SVG, "polyline");
-    path.setAttribute("class", "curve");
-    path.setAttribute("stroke", colours[size]);
-    path.setAttribute("points", valuesOf(size).map((v, i) => (v == null ? "" : place(i, v).map((n) => n.toFixed(1)).join(","))).filter(Boolean).join(" "));
-    lines.append(path);
-  }
-  const label = (value) => (all.length ? (measure === "change" || measure === "detail" ? value.toFixed(3) : number(value, 1)) + UNIT[measure] : "");
-  find(".axis.top").textContent = label(high);
-  find(".axis.bottom").textContent = label(low);
-  find(".explain").textContent = EXPLAIN[measure];
-  lines.setAttribute("aria-label", EXPLAIN[measure]);
-  root.dataset.measure = measure;
-  drawCursor();
-}
-
-function line(x1, y1, x2, y2, className) {
-  const node = document.createElementNS(SVG, "line");
-  for (const [name, value] of Object.entries({ x1, y1, x2, y2, class: className })) node.setAttribute(name, value);
-  lines.append(node);
-  return node;
-}
-
-function drawCursor() {
-  lines.querySelector(".cursor")?.remove();
-  const legend = find(".legend");
-  legend.replaceChildren();
-  for (const size of sizesShown()) {
-    const item = make("span", "key"), value = run?.frames[cursor]?.measures[measure]?.[size];
-    item.style.setProperty("--scale", colours[size]);
-    const digits = measure === "change" || measure === "detail" ? 3 : 1;
-    item.append(make("b", "tag", size), make("span", "value", value == null ? "–" : number(value, digits) + UNIT[measure]));
-    legend.append(item);
-  }
-  if (cursor < 0 || !run) return;
-  const x = (1000 * cursor) / Math.max(run.total - 1, 1);
-  line(x, 0, x, 100, "cursor");
 }
 
 // ---------------------------------------------------------------- replay
@@ -353,6 +204,9 @@ function choose(group, attribute, react) {
 choose(".views", "view", (name) => { view = name; root.dataset.view = name; show(cursor); if (run) loadStates(); });
 choose(".measures", "measure", (name) => { measure = name; drawCurves(); });
 choose(".sizes", "size", (name) => { root.dataset.size = name; root.style.setProperty("--dpr", window.devicePixelRatio || 1); });
+find(".loupe").addEventListener("change", () => (root.dataset.loupe = "false"));
+panels.addEventListener("pointermove", point);
+panels.addEventListener("pointerleave", () => (root.dataset.loupe = "false"));
 find(".coarse").addEventListener("change", (event) => { root.dataset.coarse = String(event.target.checked); drawCurves(); });
 scrub.addEventListener("input", () => seek(Number(scrub.value)));
 live.addEventListener("click", () => run && seek(run.frames.length - 1));

@@ -94,6 +94,62 @@ def test_a_scale_that_sleeps_shows_the_one_below(studio):
     assert "asleep" not in page.locator(".panel[data-scale='512'] figcaption").inner_text()
 
 
+def canvas_mean(page: Page, size: int) -> list[float]:
+    """Mean and spread of the levels of a panel's difference picture."""
+    return page.evaluate(
+        """size => { const c = document.querySelector(`.panel[data-scale='${size}'] canvas`);
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((_, i) => i % 4 !== 3);
+        const mean = d.reduce((a, b) => a + b) / d.length;
+        return [mean, Math.sqrt(d.reduce((a, b) => a + (b - mean) ** 2, 0) / d.length)]; }""",
+        size,
+    )
+
+
+def test_differences_are_worked_out_in_the_page(studio):
+    page = studio("?steps=6&seed=3")
+    draw(page)
+    with no_requests(page):
+        page.locator("[data-view=added]").click()
+        until(page, "drawn", "added5")
+        assert page.locator(".panel[data-scale='512'] canvas").is_visible()
+        mean, spread = canvas_mean(page, 512)
+        assert 100 < mean < 156 and spread > 3
+        viewer(page).focus()
+        page.keyboard.press("Home")
+        until(page, "drawn", "added0")
+        mean, spread = canvas_mean(page, 512)  # it sleeps: nothing is added
+        assert abs(mean - 128) < 1 and spread < 2
+        page.locator("[data-view=change]").click()
+        page.keyboard.press("ArrowRight")
+        until(page, "drawn", "change1")
+        assert canvas_mean(page, 128)[1] > 1
+        page.locator("[data-view=x0]").click()
+        assert not page.locator(".panel[data-scale='512'] canvas").is_visible()
+
+
+def test_the_loupe_enlarges_the_same_spot_everywhere(studio):
+    page = studio("?steps=3&seed=3")
+    draw(page)
+    page.locator(".loupe").check()
+    page.locator(".panel[data-scale='256'] .frame").hover(position={"x": 30, "y": 60})
+    until(page, "loupe", "true")
+    look = "e => [getComputedStyle(e).transform, getComputedStyle(e).transformOrigin]"
+    looks = [page.locator(f".panel[data-scale='{size}'] img").evaluate(look) for size in (128, 256, 512)]
+    assert looks[0] == looks[1] == looks[2] and looks[0][0] == "matrix(4, 0, 0, 4, 0, 0)"
+    assert [round(float(v[:-2])) for v in looks[0][1].split()] == pytest.approx([30, 60], abs=2)
+    page.locator("#prompt").hover()
+    until(page, "loupe", "false")
+    assert page.locator(".panel[data-scale='256'] img").evaluate(look)[0] == "none"
+
+
+def test_surprise_fills_in_a_prompt_and_runs_it(studio, server):
+    page = studio("?steps=2")
+    page.locator("#surprise").click()
+    until(page, "state", "done")
+    prompt = page.locator("#prompt textarea").input_value()
+    assert prompt and server[1].asked[-1][0] == prompt
+
+
 def test_steps_replay_without_the_server(studio):
     page = studio("?steps=6&seed=3")
     draw(page)

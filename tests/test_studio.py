@@ -199,6 +199,13 @@ def test_run_sends_every_step_and_keeps_it(handlers, pipeline):
     assert len(json.dumps(first)) < 150_000
 
 
+def test_a_surprise_is_a_prompt_that_the_model_knows(handlers, pipeline, monkeypatch):
+    assert handlers.surprise() in [prompt for _, prompt in handlers.settings.examples]  # it knows few words
+    monkeypatch.setattr(pipeline, "unknown_words", lambda prompt: ["fog"] if "fog" in prompt else [])
+    drawn = {handlers.surprise() for _ in range(30)}
+    assert len(drawn) > 20 and not any("fog" in prompt for prompt in drawn)
+
+
 def test_random_seed_is_drawn_anew_and_told(handlers):
     seeds = {next(handlers.run("x", values(steps=1, random_seed=True), "tab"))[0]["seed"] for _ in range(4)}
     assert len(seeds) > 1 and all(0 <= seed < 2**32 for seed in seeds)

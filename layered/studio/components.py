@@ -22,12 +22,13 @@ class _Drawn(gr.HTML):
     """A component drawn by ``assets/<name>.js`` inside ``assets/<name>.html``, with a JSON value."""
 
     asset_name = ""
+    parts: tuple[str, ...] = ()  # further scripts, in the same function
 
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
         super().__init__(
             value=value,
             html_template=asset(f"{self.asset_name}.html"),
-            js_on_load=asset(f"{self.asset_name}.js"),
+            js_on_load="\n".join(asset(f"{name}.js") for name in (*self.parts, self.asset_name)),
             apply_default_css=False,
             **kwargs,
         )
@@ -40,7 +41,7 @@ class _Drawn(gr.HTML):
 class Viewer(_Drawn):
     """Panels, replay and curves. Value: one step, see ``handlers.step_value``. Never an event's input: it would upload."""
 
-    asset_name = "viewer"
+    asset_name, parts = "viewer", ("viewer-panels", "viewer-curves")
 
     def __init__(self, scales: tuple[int, ...], **kwargs: Any) -> None:
         shown = list(shown_scales(scales))

@@ -23,12 +23,14 @@ from layered.studio.settings import StudioSettings
 from layered.studio.store import Run, RunStore, halved
 from layered.studio.worker import Worker
 from layered.trajectory import step_measures
+from layered.world import Vistas, caption
 
 T = TypeVar("T")
 Measures = dict[str, dict[int, float]]  # by measure and scale
 
 CURVE_POINTS = 61
 TIGHT = 0.02  # |ρ − 1| below which nothing worth the name leaks: the sliders move ρ by about half of that
+SURPRISES = 50  # prompts tried for one that the model knows
 FRAMES_AT_ONCE = 16  # steps that the page may fetch in one request
 MESSAGE_LIMIT = 300  # characters of a refusal; it may quote what was sent
 GONE = "This run is no longer kept here: press Run again, then download."
@@ -117,6 +119,14 @@ class Handlers:
         if not isinstance(prompt, str) or not prompt.strip():
             return {"words": []}
         return {"words": list(self.pipeline.unknown_words(prompt[:PROMPT_LIMIT]))[:20]}
+
+    def surprise(self) -> str:
+        """A prompt of the world's grammar whose words the model knows all; an example where it knows another world."""
+        for _ in range(SURPRISES):
+            prompt = caption(Vistas(secrets.randbelow(2**32)).spec(0))
+            if not self.pipeline.unknown_words(prompt):
+                return prompt
+        return secrets.choice(self.settings.examples)[1]
 
     def schedule(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The curves and ρ of the shifts on the page; gr.skip() while one of them is not a number."""

@@ -112,6 +112,7 @@ class Page:
                 (gr.Button(name, size="sm", min_width=0, elem_classes="chip-button"), prompt)
                 for name, prompt in self.settings.examples
             ]
+            self.surprise = gr.Button("Surprise me", size="sm", min_width=0, elem_classes="chip-button", elem_id="surprise")
 
     def _downloads(self) -> None:
         with gr.Row(elem_id="take"):
@@ -152,6 +153,9 @@ class Page:
         for button, prompt in self.examples:
             filled = button.click(None, None, self.prompt, js=f"() => {json.dumps(prompt)}", **aside)
             filled.then(None, js=PRESS_RUN, **aside)
+
+        drawn = self.surprise.click(handlers.surprise, None, self.prompt, **aside)
+        drawn.success(None, js=PRESS_RUN, **aside)
 
         self.prompt.change(handlers.unknown_words, self.prompt, self.words, trigger_mode="always_last", **aside)
         shifts = [values[shift_name(size)] for size in handlers.scales]
