@@ -2,26 +2,28 @@
 
 const sizesShown = () => (run ? run.scales : props.scales.map(String)).filter((s) => root.dataset.coarse === "true" || shown.includes(Number(s)));
 // The first change is a jump from plain grey: it would flatten the rest of the curve.
-const valuesOf = (size) => (run ? run.frames.map((frame, i) => (measure === "change" && !i ? null : (frame?.measures[measure]?.[size] ?? null))) : []);
+const valuesOf = (size, of = run) => (of ? of.frames.map((frame, i) => (measure === "change" && !i ? null : (frame?.measures[measure]?.[size] ?? null))) : []);
 
 function drawCurves() {
   lines.replaceChildren();
-  const sizes = sizesShown(), all = sizes.flatMap(valuesOf).filter((value) => value != null);
+  const sizes = sizesShown(), drawn = comparing() ? [pinned, run] : [run];
+  const all = sizes.flatMap((size) => drawn.flatMap((one) => valuesOf(size, one))).filter((value) => value != null);
   let low = Math.min(...all), high = Math.max(...all);
   if (measure === "change" || measure === "detail") low = 0;
   if (!all.length) low = high = 0;
   if (high - low < 1e-6) high = low + 1;
-  const place = (index, value) => [(1000 * index) / Math.max((run?.total ?? 1) - 1, 1), 95 - (90 * (value - low)) / (high - low)];
+  const place = (index, value, of = run) => [(1000 * index) / Math.max((of?.total ?? 1) - 1, 1), 95 - (90 * (value - low)) / (high - low)];
   const grid = (y, dashed) => line(0, y, 1000, y, dashed ? "grid dashed" : "grid");
   grid(5); grid(50); grid(95);
   if (measure === "logsnr" && low < 0 && high > 0) grid(place(0, 0)[1], true);
-  for (const size of sizes) {
-    const path = document.createElementNS(SVG, "polyline");
-    path.setAttribute("class", "curve");
-    path.setAttribute("stroke", colours[size]);
-    path.setAttribute("points", valuesOf(size).map((v, i) => (v == null ? "" : place(i, v).map((n) => n.toFixed(1)).join(","))).filter(Boolean).join(" "));
-    lines.append(path);
-  }
+  for (const one of drawn)
+    for (const size of sizes) {
+      const path = document.createElementNS(SVG, "polyline");
+      path.setAttribute("class", one === pinned && one !== run ? "curve pinned-curve" : "curve");
+      path.setAttribute("stroke", colours[size]);
+      path.setAttribute("points", valuesOf(size, one).map((v, i) => (v == null ? "" : place(i, v, one).map((n) => n.toFixed(1)).join(","))).filter(Boolean).join(" "));
+      lines.append(path);
+    }
   const label = (value) => (all.length ? (measure === "change" || measure === "detail" ? value.toFixed(3) : number(value, 1)) + UNIT[measure] : "");
   find(".axis.top").textContent = label(high);
   find(".axis.bottom").textContent = label(low);

@@ -20,14 +20,17 @@ function buildPanels(scales) {
     frame.type = "button";
     frame.setAttribute("aria-expanded", "false");
     frame.title = "Enlarge " + size;
-    const image = make("img");
+    const image = make("img", "picture");
     image.decoding = "sync";
     image.alt = size + " px: nothing yet";
     image.draggable = false;
     const difference = make("canvas", "difference");
     difference.width = difference.height = Number(size);
     difference.setAttribute("aria-hidden", "true");
-    frame.append(make("span", "ghost", size), image, difference);
+    const other = make("img", "pinned");
+    other.alt = "";
+    other.draggable = false;
+    frame.append(make("span", "ghost", size), image, other, difference);
     frame.addEventListener("click", () => enlarge(size));
     const caption = make("figcaption");
     const tag = make("b", "tag", size);
@@ -41,7 +44,7 @@ function buildPanels(scales) {
     }
     figure.append(frame, caption);
     panels.append(figure);
-    figures.set(size, { figure, frame, image, difference, facts });
+    figures.set(size, { figure, frame, image, pinned: other, difference, facts });
   }
 }
 
@@ -81,6 +84,7 @@ function show(index) {
     item.figure.dataset.asleep = String(kind === "x0" && !frame.x0[size]);
     if (url && item.image.src !== url) item.image.src = url;
     item.image.alt = size + " px " + VIEWS[view] + ", step " + (index + 1);
+    if (comparing()) showPinned(item, size, index);
     captions(size, frame);
   }
   scrub.value = index;
@@ -90,7 +94,7 @@ function show(index) {
   root.dataset.shows = frame[kind] ? view : "x0";
   status();
   drawCursor();
-  if (view === "change" || view === "added") drawDifferences(frame, run.frames[index - 1]);
+  if (view === "change" || view === "added" || (view === "versus" && comparing())) drawDifferences(frame, run.frames[index - 1]);
   if (!frame[kind]) loadStates();
 }
 
@@ -120,9 +124,10 @@ function pixels(image, size) {
   return context.getImageData(0, 0, size, size);
 }
 
-// What a scale is compared with: its own prediction one step before, or that of the next coarser scale; nothing for the first.
+// What a scale is compared with: its own prediction one step before, or in run A, or that of the next coarser scale.
 function compared(frame, before, size) {
   if (view === "change") return before && prediction(before, size);
+  if (view === "versus") return matching(cursor) && prediction(matching(cursor), size);
   const coarser = Math.max(...Object.keys(frame.measures.logsnr).filter((other) => Number(other) < Number(size)));
   return Number.isFinite(coarser) ? prediction(frame, String(coarser)) : undefined;
 }

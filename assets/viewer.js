@@ -1,5 +1,5 @@
 // The viewer: receives one small value per step, keeps the steps in the page, and shows, replays and plots them without the server.
-// Its panels and curves are in viewer-panels.js and viewer-curves.js, which come before it in one function.
+// Its panels, curves and comparisons are in viewer-*.js, which come before it in one function.
 // Gradio gives element, trigger, props, server, upload, watch. Text arrives as data and is only ever set as textContent.
 const root = element.querySelector(".viewer");
 const find = (selector) => root.querySelector(selector);
@@ -19,7 +19,8 @@ const EXPLAIN = {
 };
 const CHANGE = "change since the step before";
 const ASLEEP = "this scale is not computed yet: under so much noise it would add nothing to the picture below, which it shows enlarged";
-const VIEWS = { x0: "prediction", z: "noisy state", change: "change since the step before", added: "detail that this scale adds" };
+const VIEWS = { x0: "prediction", z: "noisy state", change: "change since the step before", added: "detail that this scale adds", versus: "difference of B and A" };
+const KEEP_RUNS = 8; // of the visit, in the page, about a megabyte each
 const GAIN = 4; // differences are shown this many times as strong, around grey
 const UNIT = { change: "", logsnr: "", agreement: " dB", detail: "" };
 
@@ -29,6 +30,8 @@ let inFlight = false, wanted = false; // whether gradio is busy with a run, and 
 let lastResort; // the timer that frees a run whose end was never heard of
 let cursor = -1, follow = true, timer = null, view = "x0", measure = "change", state = "idle";
 const figures = new Map();
+let pinned = null; // the run that is A
+const past = []; // earlier runs, the latest first
 
 // ---------------------------------------------------------------- status line
 
@@ -111,6 +114,7 @@ function take(value) {
   if (fresh) {
     const scales = Object.keys(value.frame.measures.logsnr).sort((a, b) => a - b);
     if (scales.join() !== [...figures.keys()].join()) buildPanels(scales);
+    remember(run);
     run = { id: value.run, frames: [], scales };
     cursor = -1;
     pause();
@@ -120,6 +124,7 @@ function take(value) {
   }
   Object.assign(run, { total: value.total, seconds: value.seconds, seed: value.seed, query: value.query, settings: value.settings });
   store(value.frame);
+  if (fresh) showComparison();
   if (value.state === "done") fetchMissing();
   if (follow) show(value.frame.step);
   else status();
@@ -138,6 +143,7 @@ async function fetchMissing() {
   }
   if (state === "running") setState("done", "Finished.");
   drawCurves();
+  drawHistory();
 }
 
 // Noisy states cost three times the bytes of predictions: they are fetched when they are looked at, the step on show first.
@@ -169,6 +175,7 @@ function stop() {
   if (!busy()) return;
   const nothing = state === "waiting";
   setState(nothing ? (kept() ? "done" : "idle") : "stopped", nothing ? "Cancelled." : "Stopped. What was drawn so far stays.");
+  drawHistory();
 }
 
 // A run was refused or broke off: gradio is free again, and calls no .then. A run that was stopped comes by here too, while gradio
@@ -211,6 +218,9 @@ find(".coarse").addEventListener("change", (event) => { root.dataset.coarse = St
 scrub.addEventListener("input", () => seek(Number(scrub.value)));
 live.addEventListener("click", () => run && seek(run.frames.length - 1));
 play.addEventListener("click", togglePlay);
+find(".pin").addEventListener("click", pin);
+find(".unpin").addEventListener("click", unpin);
+find(".split").addEventListener("input", (event) => root.style.setProperty("--split", event.target.value + "%"));
 
 // Run while running starts over: what is running is stopped, and Run is pressed again once gradio is free for it, which ignores
 // it before. The second click of a double click is nothing.
@@ -266,6 +276,7 @@ buildPanels(props.scales.map(String));
 root.dataset.size = "equal";
 root.dataset.coarse = "false";
 root.dataset.large = "false";
+root.dataset.compare = root.dataset.pinned = "false";
 setState("idle");
 drawCurves();
 watch("value", () => take(props.value));

@@ -49,7 +49,7 @@ def draw(page: Page, prompt: str = PROMPT) -> None:
 def pixels(page: Page, size: int) -> tuple[int, int]:
     """Width and height of what a panel shows, once it is decoded."""
     return tuple(
-        page.locator(f".panel[data-scale='{size}'] img").evaluate(
+        page.locator(f".panel[data-scale='{size}'] img.picture").evaluate(
             "async i => { await i.decode(); return [i.naturalWidth, i.naturalHeight] }"
         )
     )

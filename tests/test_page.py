@@ -58,7 +58,7 @@ def test_three_scales_form_step_by_step(studio, server):
     page.evaluate(
         """() => { window.blank = 0; window.seen = 0;
         const look = () => { if (Number(document.querySelector('[data-testid=viewer]').dataset.steps) > 0) {
-          window.seen++; for (const i of document.querySelectorAll('.panel img'))
+          window.seen++; for (const i of document.querySelectorAll('.panel img.picture'))
             if (i.closest('.panel').dataset.coarse === 'false' && !(i.complete && i.naturalWidth)) window.blank++; }
           requestAnimationFrame(look); }; look(); }"""
     )
@@ -85,7 +85,7 @@ def test_a_scale_that_sleeps_shows_the_one_below(studio):
     viewer(page).focus()
     page.keyboard.press("Home")
     until(page, "step", "0")
-    sources = [page.locator(f".panel[data-scale='{size}'] img").get_attribute("src") for size in (32, 128, 512)]
+    sources = [page.locator(f".panel[data-scale='{size}'] img.picture").get_attribute("src") for size in (32, 128, 512)]
     assert len(set(sources)) == 1 and pixels(page, 512) == (32, 32)
     assert "asleep" in page.locator(".panel[data-scale='512'] figcaption").inner_text()
     page.keyboard.press("End")
@@ -134,12 +134,63 @@ def test_the_loupe_enlarges_the_same_spot_everywhere(studio):
     page.locator(".panel[data-scale='256'] .frame").hover(position={"x": 30, "y": 60})
     until(page, "loupe", "true")
     look = "e => [getComputedStyle(e).transform, getComputedStyle(e).transformOrigin]"
-    looks = [page.locator(f".panel[data-scale='{size}'] img").evaluate(look) for size in (128, 256, 512)]
+    looks = [page.locator(f".panel[data-scale='{size}'] img.picture").evaluate(look) for size in (128, 256, 512)]
     assert looks[0] == looks[1] == looks[2] and looks[0][0] == "matrix(4, 0, 0, 4, 0, 0)"
     assert [round(float(v[:-2])) for v in looks[0][1].split()] == pytest.approx([30, 60], abs=2)
     page.locator("#prompt").hover()
     until(page, "loupe", "false")
-    assert page.locator(".panel[data-scale='256'] img").evaluate(look)[0] == "none"
+    assert page.locator(".panel[data-scale='256'] img.picture").evaluate(look)[0] == "none"
+
+
+def test_two_runs_are_compared(studio):
+    page = studio("?steps=4&seed=3")
+    draw(page)
+    page.locator(".pin").click()
+    until(page, "pinned", "true")
+    assert state(page, "compare") == "false"
+    page.locator("#guidance input[type=number]").fill("2")
+    page.locator("#guidance input[type=number]").press("Tab")
+    page.locator("#seed input").fill("8")
+    page.locator("#seed input").press("Tab")
+    draw(page)
+    until(page, "compare", "true")
+    assert page.locator(".differs").inner_text() == "guidance 4 → 2 · seed 3 → 8"
+    a, b = (page.locator(f".panel[data-scale='512'] {which}") for which in ("img.pinned", "img.picture"))
+    assert a.get_attribute("src") != b.get_attribute("src") and a.is_visible()
+    assert page.locator(".pinned-curve").count() == 3
+    with no_requests(page):
+        page.locator(".split").evaluate("e => { e.value = 20; e.dispatchEvent(new Event('input')); }")
+        assert "80%" in a.evaluate("e => getComputedStyle(e).clipPath")
+        page.locator(".versus").click()
+        until(page, "drawn", "versus3")
+        assert canvas_mean(page, 512)[1] > 3
+        page.locator(".unpin").click()
+        until(page, "compare", "false")
+        until(page, "view", "x0")
+    assert not a.is_visible() and not page.locator(".versus").is_visible()
+
+
+def test_an_earlier_run_comes_back_with_its_settings(studio):
+    page = studio("?steps=3&seed=3")
+    draw(page)
+    first = page.locator(".panel[data-scale='512'] img.picture").get_attribute("src")
+    assert page.locator(".past").count() == 0
+    page.locator("#steps input[type=number]").fill("5")
+    page.locator("#steps input[type=number]").press("Tab")
+    page.locator("#seed input").fill("9")
+    page.locator("#seed input").press("Tab")
+    draw(page)
+    until(page, "runs", "2")
+    page.locator(".past").nth(1).click()
+    until(page, "steps", "3")
+    assert page.locator(".panel[data-scale='512'] img.picture").get_attribute("src") == first
+    page.wait_for_function("() => document.querySelector('#seed input').value === '3'")
+    assert page.locator("#steps input[type=number]").input_value() == "3"
+    with page.expect_download() as download:
+        page.locator("#get-png").click()
+    assert "seed3" in download.value.suggested_filename
+    draw(page)  # a run after that: the other one is still there
+    until(page, "runs", "3")
 
 
 def test_surprise_fills_in_a_prompt_and_runs_it(studio, server):
@@ -154,12 +205,12 @@ def test_steps_replay_without_the_server(studio):
     page = studio("?steps=6&seed=3")
     draw(page)
     scrub = page.locator(".scrub")
-    last = page.locator(".panel[data-scale='512'] img").get_attribute("src")
+    last = page.locator(".panel[data-scale='512'] img.picture").get_attribute("src")
     with no_requests(page):
         scrub.focus()
         scrub.press("Home")
         until(page, "step", "0")
-        assert page.locator(".panel[data-scale='512'] img").get_attribute("src") != last
+        assert page.locator(".panel[data-scale='512'] img.picture").get_attribute("src") != last
         assert "step 1 / 6" in page.locator(".viewer .status").inner_text()
         left = float(page.locator(".curves .cursor").get_attribute("x1"))
         viewer(page).focus()
@@ -173,7 +224,7 @@ def test_steps_replay_without_the_server(studio):
         until(page, "playing", "true")
         until(page, "step", "5")
         until(page, "playing", "false")
-        assert page.locator(".panel[data-scale='512'] img").get_attribute("src") == last
+        assert page.locator(".panel[data-scale='512'] img.picture").get_attribute("src") == last
         page.locator(".curves svg").click(position={"x": 2, "y": 40})
         until(page, "step", "0")
         page.locator(".live").click()
@@ -188,17 +239,17 @@ def test_steps_replay_without_the_server(studio):
 def test_noisy_states_are_fetched_once_when_looked_at(studio):
     page = studio("?steps=4&seed=3")
     draw(page)
-    clean = page.locator(".panel[data-scale='256'] img").get_attribute("src")
+    clean = page.locator(".panel[data-scale='256'] img.picture").get_attribute("src")
     page.get_by_role("button", name="Noisy state z").click()
     until(page, "shows", "z")
     page.wait_for_function("() => window.layeredViewer.run().frames.every((frame) => frame.z)")
-    noisy = page.locator(".panel[data-scale='256'] img").get_attribute("src")
+    noisy = page.locator(".panel[data-scale='256'] img.picture").get_attribute("src")
     assert noisy != clean and pixels(page, 512) == (512, 512)
     with no_requests(page):
         viewer(page).focus()
         page.keyboard.press("Home")
         until(page, "step", "0")
-        assert state(page, "shows") == "z" and page.locator(".panel[data-scale='256'] img").get_attribute("src") != noisy
+        assert state(page, "shows") == "z" and page.locator(".panel[data-scale='256'] img.picture").get_attribute("src") != noisy
         page.get_by_role("button", name="Prediction").click()
         until(page, "shows", "x0")
     page.get_by_role("button", name="Noisy state z").click()
@@ -427,7 +478,7 @@ def test_the_bundled_checkpoint_draws(open_page):
         assert [pixels(page, size) for size in (128, 256, 512)] == [(128, 128), (256, 256), (512, 512)]
         agreement = page.evaluate("() => window.layeredViewer.run().frames.at(-1).measures.agreement['512']")
         assert agreement > 15  # dB: the scales show one picture
-        colours = page.locator(".panel[data-scale='128'] img").evaluate(
+        colours = page.locator(".panel[data-scale='128'] img.picture").evaluate(
             """async (image) => { await image.decode(); const c = document.createElement('canvas'); c.width = c.height = 128;
             const g = c.getContext('2d'); g.drawImage(image, 0, 0); return new Set(g.getImageData(0, 0, 128, 128).data).size; }"""
         )

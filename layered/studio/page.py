@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 
@@ -23,6 +24,8 @@ FREE = "() => { window.layeredViewer?.free(); }"
 FAIL = "() => { window.layeredViewer?.fail(); }"
 PRESS_RUN = "() => { document.querySelector('#run')?.click(); }"
 PRESS = "() => { document.querySelector('#%s')?.click(); }"
+RUN_NAME = "() => [window.layeredViewer?.run()?.id ?? '']"
+RUN_QUERY = "() => [window.layeredViewer?.run()?.query ?? '']"
 COPY_LINK = """async () => {
   const run = window.layeredViewer?.run();
   if (!run) return ["There is nothing to share yet: press Run first."];
@@ -123,7 +126,8 @@ class Page:
             self.note = gr.Markdown("", elem_id="note")
         self.png = gr.DownloadButton(visible="hidden", elem_id="png-file")
         self.trajectory = gr.DownloadButton(visible="hidden", elem_id="trajectory-file")
-        self.run_id = gr.State("")
+        self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the run on show: its name, or its query
+        self.recall = gr.Button(visible="hidden", elem_id="recall")
 
     # ------------------------------------------------------------ events
 
@@ -136,7 +140,7 @@ class Page:
             [self.run.click, self.prompt.submit],
             self._run,
             {self.prompt, *values.values()},
-            [self.viewer, values["seed"], self.run_id],
+            [self.viewer, values["seed"]],
             js=BEGIN,
             preprocess=False,  # every value is checked in one place, so that every refusal is a sentence
             api_visibility="private",
@@ -178,20 +182,27 @@ class Page:
             (self.get_png, handlers.png, self.png),
             (self.get_trajectory, handlers.trajectory, self.trajectory),
         ):
-            made = button.click(lambda run_id, write=write: write(run_id, folder), self.run_id, target, **quiet)
+            made = button.click(lambda run, write=write: write(run, folder), self.chosen, target, js=RUN_NAME, **quiet)
             made.success(None, js=PRESS % target.elem_id, **aside)
+        controls = [self.prompt, *values.values()]
+        self.recall.click(lambda query: self._restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **aside)
         self.get_link.click(None, None, self.note, js=COPY_LINK, **aside)
         self.get_settings.click(None, None, self.note, js=COPY_SETTINGS, **aside)
 
         context = gr.context.Context.root_block
         context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)
 
-    def _run(self, given: dict[Any, Any], request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
+    def _run(self, given: dict[Any, Any], request: gr.Request) -> Iterator[tuple[Any, Any]]:
         values = {name: given[component] for name, component in self.controls.values.items()}
         first = True
         for value, run in self.handlers.run(given[self.prompt], values, request.session_hash or ""):
-            yield value, (run.config.seed if first else gr.skip()), (run.id if first else gr.skip())
+            yield value, (run.config.seed if first else gr.skip())
             first = False
+
+    def _restored(self, query: dict[str, str]) -> list[Any]:
+        """Prompt and controls of a run, from its query; what that does not say was at its default."""
+        found = self.controls.defaults | {"random_seed": False} | from_query(query, self.handlers.scales, self.controls.ranges)
+        return [found.get("prompt", gr.skip()), *(found.get(name, gr.skip()) for name in self.controls.values)]
 
     def _restore(self, request: gr.Request) -> list[Any]:
         """The controls as the link says; what it does not say, or says badly, stays at its default."""
