@@ -16,6 +16,8 @@ const EXPLAIN = {
   agreement: "How well a scale, brought down to the one below, agrees with it (PSNR in dB; higher is closer).",
   detail: "Fine detail: what a scale holds that the one below cannot (root mean square).",
 };
+const CHANGE = "change since the step before";
+const ASLEEP = "this scale is not computed yet: under so much noise it would add nothing to the picture below, which it shows enlarged";
 const UNIT = { change: "", logsnr: "", agreement: " dB", detail: "" };
 
 let run = null; // { id, total, seconds, frames: [], scales: ["128", ...], settings, query, seed }
@@ -58,7 +60,7 @@ function buildPanels(scales) {
     tag.title = size + " × " + size + " pixels";
     const facts = {};
     caption.append(tag);
-    for (const [name, title] of [["logsnr", "log signal-to-noise ratio before this step"], ["change", "change since the step before"], ["agreement", "agreement with the scale below"]]) {
+    for (const [name, title] of [["logsnr", "log signal-to-noise ratio before this step"], ["change", CHANGE], ["agreement", "agreement with the scale below"]]) {
       facts[name] = make("span", "num " + name);
       facts[name].title = title;
       caption.append(facts[name]);
@@ -87,15 +89,21 @@ function captions(size, frame) {
   const { facts } = figures.get(size), value = (name) => frame?.measures[name]?.[size];
   facts.logsnr.textContent = value("logsnr") == null ? "" : "λ " + number(value("logsnr"), 1);
   facts.change.textContent = value("change") == null ? "" : "Δ " + value("change").toFixed(3);
+  if (frame && !frame.x0[size]) facts.change.textContent = "asleep";
+  facts.change.title = frame && !frame.x0[size] ? ASLEEP : CHANGE;
   facts.agreement.textContent = value("agreement") == null ? "" : number(value("agreement"), 1) + " dB";
 }
+
+const awake = (frame) => Object.keys(frame.x0).reduce((a, b) => (Number(b) > Number(a) ? b : a)); // the finest computed
 
 function show(index) {
   const frame = run?.frames[index];
   if (!frame) return;
   cursor = index;
   for (const [size, item] of figures) {
-    const url = frame[view]?.[size];
+    const asleep = view === "x0" && !frame.x0[size];
+    const url = frame[view]?.[asleep ? awake(frame) : size];
+    item.figure.dataset.asleep = String(asleep);
     if (url && item.image.src !== url) item.image.src = url;
     item.image.alt = size + " px " + (view === "x0" ? "prediction" : "noisy state") + ", step " + (index + 1);
     captions(size, frame);
@@ -250,7 +258,7 @@ function take(value) {
   if (!value || !value.run) return;
   const fresh = value.run !== run?.id;
   if (fresh) {
-    const scales = Object.keys(value.frame.x0).sort((a, b) => a - b);
+    const scales = Object.keys(value.frame.measures.logsnr).sort((a, b) => a - b);
     if (scales.join() !== [...figures.keys()].join()) buildPanels(scales);
     run = { id: value.run, frames: [], scales };
     cursor = -1;

@@ -53,6 +53,7 @@ class Prediction(NamedTuple):
 
     x0: dict[int, Tensor]  # guided prediction per scale
     x0_plain: dict[int, Tensor] | None  # the conditional prediction without guidance, where guidance was applied
+    asleep: tuple[int, ...] = ()  # scales that were enlarged from below instead of computed
 
 
 def guide(x0: Tensor, x0_empty: Tensor, weight: float) -> Tensor:
@@ -94,11 +95,12 @@ class GuidedDenoiser:
     def __call__(self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], t: float) -> Prediction:
         """z: per scale (B, 3, S, S); logsnr: per scale (B,); t in [0, 1]."""
         awake = awake_scales(tuple(z), logsnr, self.sleep_below)
+        asleep = tuple(z)[len(awake) :]
         coarse = [size for size in awake if size in self.guided]
         if not (
             self.interval[0] <= t <= self.interval[1] and any(self.weights[size] != 1.0 for size in self.guided if size in z)
         ):
-            return Prediction(predict(self._run(awake, z, logsnr, self.text), z), None)
+            return Prediction(predict(self._run(awake, z, logsnr, self.text), z), None, asleep)
         batch = len(self.text.mask)
         empty = TextStates.empty(batch, self.text.tokens.shape[-1], self.text.tokens.device)
         outputs = self._run(coarse, _twice(z), _twice(logsnr), TextStates.cat([self.text, empty]))
@@ -107,7 +109,7 @@ class GuidedDenoiser:
         if rest := [size for size in awake if size not in self.guided]:
             outputs |= self._run(rest, z, logsnr, self.text, below=(coarse[-1], outputs[coarse[-1]]))
         plain = predict(outputs, z)
-        return Prediction(self._guided(plain, without), plain)
+        return Prediction(self._guided(plain, without), plain, asleep)
 
     def _run(self, sizes: Sequence[int], z, logsnr, text: TextStates, below=None) -> dict[int, LevelOutput]:
         shared = torch.full((len(text.mask),), float(self.shared_noise), device=text.tokens.device)

@@ -45,6 +45,7 @@ class Step:
     logsnr: Mapping[int, float]  # λ at t
     logsnr_next: Mapping[int, float]  # λ at t_next
     seconds: float  # wall time of the step
+    asleep: tuple[int, ...] = ()  # scales that were not computed: their x̂ is the one below, enlarged
 
 
 def make_generators(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -168,6 +169,7 @@ def _run(
             logsnr=MappingProxyType(logsnr),
             logsnr_next=MappingProxyType(logsnr_next),
             seconds=seconds,
+            asleep=prediction.asleep,
         )
 
 

@@ -169,6 +169,7 @@ def _step_to_dict(step: Step) -> dict[str, Any]:
         "logsnr_next": {str(size): value for size, value in step.logsnr_next.items()},
         "guided": step.x0_plain is not None,
         "seconds": step.seconds,
+        "asleep": step.asleep,
     }
 
 
@@ -216,6 +217,7 @@ def _step_from_dict(step: Mapping[str, Any], scales: tuple[int, ...], tensors: d
         logsnr=numbers("logsnr"),
         logsnr_next=numbers("logsnr_next"),
         seconds=float(step["seconds"]),
+        asleep=tuple(int(size) for size in step.get("asleep", ())),
     )
 
 

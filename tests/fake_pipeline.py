@@ -17,7 +17,8 @@ from PIL import Image
 from torch import Tensor
 
 from layered.config import SampleConfig
-from layered.pyramid import draw_noise, image_pyramid
+from layered.diffusion import awake_scales
+from layered.pyramid import draw_noise, enlarge_image, image_pyramid
 from layered.sampler import Step, make_generators
 from layered.schedule import Schedule, alpha_sigma, timesteps
 from layered.studio import StudioSettings, build_studio, launch_options
@@ -89,11 +90,16 @@ class FakePipeline:
                     z[size] = alpha * clean[size] + sigma * noise[size]
                     sharp = 1 / (1 + math.exp(-(now[size] + 3) / 2))
                     x0[size] = (sharp * clean[size] + (1 - sharp) * clean[size].mean((2, 3), keepdim=True)).clamp(-1, 1)
+                logsnr = {size: torch.tensor([value]) for size, value in now.items()}
+                asleep = self.scales[len(awake_scales(self.scales, logsnr, config.sleep_below)) :]
+                for size in asleep:
+                    x0[size] = enlarge_image(x0[size // 2], size)
                 self.made += 1
                 frozen = MappingProxyType
                 times_now = (times[index], times[index + 1])
                 seconds = time.perf_counter() - start
-                yield Step(index, config.steps, *times_now, frozen(z), frozen(x0), None, frozen(now), frozen(after), seconds)
+                told = frozen(z), frozen(x0), None, frozen(now), frozen(after), seconds, asleep
+                yield Step(index, config.steps, *times_now, *told)
         finally:
             self.closed += 1
 

@@ -44,7 +44,9 @@ def test_sample_streams_every_step(client, server):
     assert [step["step"] for step in steps] == [0, 1, 2]
     assert [step["state"] for step in steps] == ["running", "running", "done"]
     assert steps[0]["total"] == 3 and steps[0]["seconds"] <= steps[-1]["seconds"]
-    assert picture_of(steps[-1]["x0"]["512"]).size == picture_of(steps[0]["z"]["512"]).size == (512, 512)
+    for step in (steps[0], steps[-1]):
+        assert picture_of(step["x0"]["512"]).size == picture_of(step["z"]["512"]).size == (512, 512)
+    assert (steps[0]["asleep"], steps[-1]["asleep"]) == ([64, 128, 256, 512], [])
     assert steps[1]["measures"]["logsnr"]["128"] > steps[0]["measures"]["logsnr"]["128"]
     assert server[1].asked[-1] == ("a red balloon", SampleConfig(**given))
     assert steps[0]["settings"]["shifts_used"]["512"] == pytest.approx(math.log(1 / 32), abs=1e-6)

@@ -79,11 +79,12 @@ def test_sleeping_levels_are_enlarged_from_below_and_save_their_computation() ->
     logsnr = {16: torch.tensor([1.0, 1.0]), 32: torch.tensor([-9.0, -9.0]), 64: torch.tensor([-9.5, -9.5])}
     ran = []
     model.levels["64"].input.register_forward_hook(lambda *_: ran.append(64))
-    x0 = GuidedDenoiser(model, text, sleep_below=-8.0)(z, logsnr, 0.5).x0
-    assert not ran
+    prediction = GuidedDenoiser(model, text, sleep_below=-8.0)(z, logsnr, 0.5)
+    assert not ran and prediction.asleep == (32, 64)
+    x0 = prediction.x0
     assert torch.allclose(x0[32], torch.nn.functional.interpolate(x0[16], scale_factor=2, mode="bilinear"), atol=1e-6)
     assert torch.allclose(x0[64], torch.nn.functional.interpolate(x0[32], scale_factor=2, mode="bilinear"), atol=1e-6)
-    GuidedDenoiser(model, text)(z, logsnr, 0.5)
+    assert GuidedDenoiser(model, text)(z, logsnr, 0.5).asleep == ()
     assert ran
 
 

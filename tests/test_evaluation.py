@@ -11,7 +11,7 @@ from PIL import Image
 from layered.config import SampleConfig, compact
 from layered.evaluation.__main__ import main
 from layered.evaluation.flops import count_flops, count_parameters, flops_table
-from layered.evaluation.loss import unseen_losses
+from layered.evaluation.loss import detail_errors, unseen_losses
 from layered.evaluation.sheet import draw_sheet
 from layered.evaluation.speed import speed_table
 from layered.pipeline import LayeredPipeline
@@ -69,6 +69,36 @@ def test_losses_are_repeatable_and_a_level_without_effect_is_plain_enlargement(p
         assert size == 16 or loss.mean == pytest.approx(loss.enlarged)
     with pytest.raises(ValueError, match="at least 2"):
         unseen_losses(pipeline, 1)
+
+
+def test_detail_is_measured_where_each_scale_has_the_noise_asked_for(pipeline) -> None:  # noqa: F811
+    seen: dict[int, set[float]] = {}
+    forward = pipeline.model.forward
+
+    def watch(z, logsnr, *rest, **more):
+        seen.setdefault(max(z), set()).add(round(float(logsnr[max(z)]), 3))
+        return forward(z, logsnr, *rest, **more)
+
+    pipeline.model.forward = watch
+    try:
+        errors = detail_errors(pipeline, 2, (0.0, 5.0))
+    finally:
+        del pipeline.model.forward
+    assert seen == {size: {0.0, 5.0} for size in pipeline.scales} and tuple(errors) == pipeline.scales
+    assert errors[16][0.0].enlarged is None
+    for size in (32, 64):
+        assert errors[size][5.0].error > 0 and errors[size][5.0].enlarged > 0
+        assert errors[size][5.0].error != errors[size][5.0].enlarged
+    with pytest.raises(ValueError, match="at least 1"):
+        detail_errors(pipeline, 0)
+
+
+def test_the_detail_command_prints_a_ratio_for_every_level_above_the_base(pipeline, monkeypatch, capsys) -> None:  # noqa: F811
+    monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
+    main(["detail", "--pictures", "1", "--logsnr", "2"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["scale"], "ratio" in row) for row in rows] == [(16, False), (32, True), (64, True)]
+    assert rows[1]["ratio"] == pytest.approx(rows[1]["error"] / rows[1]["enlarged"], rel=0.02)
 
 
 def test_the_loss_command_prints_one_line_per_scale(pipeline, monkeypatch, capsys) -> None:  # noqa: F811

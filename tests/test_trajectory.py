@@ -37,7 +37,7 @@ def run() -> Trajectory:
 
     def denoise(z, logsnr, t):
         x0 = {size: (1 - t) * picture[size] for size in z}
-        return Prediction(x0, x0 if t < 0.9 else None)
+        return Prediction(x0, x0 if t < 0.9 else None, () if t < 0.5 else (16, 32))
 
     steps = list(sample(denoise, SCHEDULE, config, make_generators([3])))
     return Trajectory("a «red» balloon 🎈 \ud800", config, "vista", SCALES, SCHEDULE.shifts, steps)
@@ -107,7 +107,7 @@ def test_a_run_survives_its_file(run: Trajectory, file: Path) -> None:
         assert getattr(again, name) == getattr(run, name)
     assert again.steps[0].x0_plain is None and again.steps[-1].x0_plain is not None
     for one, two in zip(run.steps, again.steps, strict=True):
-        for name in ("index", "total", "t", "t_next", "logsnr", "logsnr_next", "seconds"):
+        for name in ("index", "total", "t", "t_next", "logsnr", "logsnr_next", "seconds", "asleep"):
             assert getattr(one, name) == getattr(two, name)
         for kind in ("z", "x0"):
             for size in SCALES:

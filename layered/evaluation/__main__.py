@@ -1,4 +1,4 @@
-"""The command line of the evaluation: ``python -m layered.evaluation flops | speed | sheet``."""
+"""The command line of the evaluation: ``python -m layered.evaluation flops | speed | sheet | loss | detail``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from layered.config import MODELS, SOLVERS, SampleConfig
 from layered.evaluation.flops import flops_table
-from layered.evaluation.loss import unseen_losses
+from layered.evaluation.loss import LOGSNRS, detail_errors, unseen_losses
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
 from layered.evaluation.speed import default_settings, peak_memory, speed_table
 from layered.pipeline import LayeredPipeline
@@ -34,7 +34,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     sheet.add_argument("--steps", type=int, default=SampleConfig().steps)
     loss = commands.add_parser("loss", help="loss per scale on vistas that no training run has seen")
     loss.add_argument("--pictures", type=int, default=256)
-    for command in (speed, sheet, loss):
+    detail = commands.add_parser("detail", help="what each level adds to the one below, by noise level, on unseen vistas")
+    detail.add_argument("--pictures", type=int, default=12)
+    detail.add_argument("--logsnr", type=float, nargs="+", default=list(LOGSNRS), help="noise levels, of the scale itself")
+    for command in (speed, sheet, loss, detail):
         command.add_argument("--checkpoint", default="checkpoints/vista-512")
         command.add_argument("--threads", type=int, help="CPU threads")
         command.add_argument("--device", default="cpu")
@@ -58,6 +61,11 @@ def main(arguments: list[str] | None = None) -> None:
     elif options.command == "loss":
         for size, loss in unseen_losses(pipeline, options.pictures).items():
             print(json.dumps({"scale": size} | {name: value and round(value, 4) for name, value in loss._asdict().items()}))
+    elif options.command == "detail":
+        for size, row in detail_errors(pipeline, options.pictures, options.logsnr).items():
+            for logsnr, (error, enlarged) in row.items():
+                ratio = {"enlarged": round(enlarged, 6), "ratio": round(error / enlarged, 3)} if enlarged else {}
+                print(json.dumps({"scale": size, "logsnr": logsnr, "error": round(error, 6)} | ratio))
     else:
         config = SampleConfig(steps=options.steps, guidance=options.guidance, solver=options.solver)
         draw_sheet(pipeline, SHEET_PROMPTS, config, options.sizes, options.out, options.cell)

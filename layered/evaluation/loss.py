@@ -1,21 +1,25 @@
-"""The loss of equation 3 on vistas that no training run has seen, per scale: the plainest comparison of two checkpoints."""
+"""Errors on vistas that no training run has seen, per scale: the plainest comparison of two checkpoints."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from layered.diffusion import predict, scale_losses
+from layered.layers import TextStates
 from layered.pipeline import LayeredPipeline
 from layered.prediction import noisy
 from layered.pyramid import enlarge_image, image_pyramid, noise_pyramid
-from layered.schedule import Schedule
+from layered.schedule import Schedule, time_of_logsnr
 from layered.world import Vistas, caption, render
 
 WORLD_SEED = 2**31 - 1  # of the unseen vistas
+LOGSNRS = (-2.0, 0.0, 2.0, 4.0, 6.0, 8.0)  # noise levels of ``detail_errors``
 
 
 class ScaleLoss(NamedTuple):
@@ -26,34 +30,39 @@ class ScaleLoss(NamedTuple):
     enlarged: float | None  # the same if the level only enlarged the prediction below; None for the base
 
 
+class DetailError(NamedTuple):
+    """How well one scale is predicted at one noise level."""
+
+    error: float  # mean squared error of x̂, pictures in [−1, 1]
+    enlarged: float | None  # that of the prediction below, enlarged; None for the base
+
+
+class _Unseen(NamedTuple):
+    """A vista with its noise, and its caption as text states."""
+
+    x0: dict[int, Tensor]
+    eps: dict[int, Tensor]
+    text: TextStates
+
+
 @torch.no_grad()
 def unseen_losses(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED) -> dict[int, ScaleLoss]:
-    """Losses per scale over ``count`` fresh vistas with their captions, each at its own time.
+    """Losses of equation 3 per scale over ``count`` fresh vistas with their captions, each at its own time.
 
     Times are spread evenly over (0, 1), noise is shared (sinc), shifts are the checkpoint's preset: the same for every checkpoint
     of the same scales. Raises ValueError for less than two pictures.
     """
     if count < 2:
         raise ValueError(f"The loss needs at least 2 pictures, got {count}.")
-    scales, world = pipeline.scales, Vistas(seed)
-    schedule = Schedule.preset(pipeline.meta["preset"], scales)
-    times = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    scales, config = pipeline.scales, pipeline.model.config
     losses: dict[int, list[float]] = {size: [] for size in scales}
     enlarged: dict[int, list[float]] = {size: [] for size in scales[1:]}
-    for number in range(count):
-        (spec,) = world.specs(number, 1)
-        generator = torch.Generator().manual_seed(number)
-        x0 = image_pyramid(render([spec], scales[-1]).to(pipeline.device), scales)
-        eps = noise_pyramid(torch.randn(x0[scales[-1]].shape, generator=generator).to(pipeline.device), scales)
-        logsnr = {size: value.float().to(pipeline.device)[None] for size, value in schedule.logsnr(times[number]).items()}
-        z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in scales}
-        shared = torch.ones(1, device=pipeline.device)
-        outputs = pipeline.model(z, logsnr, pipeline.encode(caption(spec, 0)), shared)
-        x0_hat = predict(outputs, z)
-        for size, loss in scale_losses(pipeline.model.config, x0_hat, x0, logsnr).items():
+    for number, vista in enumerate(_unseen(pipeline, count, seed)):
+        logsnr, x0_hat = _predicted(pipeline, vista, (number + 0.5) / count, scales)
+        for size, loss in scale_losses(config, x0_hat, vista.x0, logsnr).items():
             losses[size].append(float(loss))
         plain = {high: enlarge_image(x0_hat[low], high) for low, high in pairwise(scales)}
-        for size, loss in scale_losses(pipeline.model.config, plain, x0, logsnr).items():
+        for size, loss in scale_losses(config, plain, vista.x0, logsnr).items():
             enlarged[size].append(float(loss))
     return {
         size: ScaleLoss(
@@ -63,3 +72,50 @@ def unseen_losses(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED)
         )
         for size, values in losses.items()
     }
+
+
+@torch.no_grad()
+def detail_errors(
+    pipeline: LayeredPipeline, count: int, logsnrs: Sequence[float] = LOGSNRS, seed: int = WORLD_SEED
+) -> dict[int, dict[float, DetailError]]:
+    """Errors by scale and by that scale's own log-SNR, over ``count`` fresh vistas: what a level adds to the one below, and when.
+
+    Every level is judged where it works: at times that are uniform, nearly all are too noisy or too clean for the finest.
+    Noise and shifts as for ``unseen_losses``. Raises ValueError without pictures.
+    """
+    if count < 1:
+        raise ValueError(f"The errors need at least 1 picture, got {count}.")
+    scales = pipeline.scales
+    schedule = Schedule.preset(pipeline.meta["preset"], scales)
+    sums = {size: {logsnr: [0.0, 0.0] for logsnr in logsnrs} for size in scales}
+    for vista in _unseen(pipeline, count, seed):
+        for index, size in enumerate(scales):
+            for logsnr in logsnrs:
+                t = float(time_of_logsnr(torch.tensor(logsnr - schedule.shift(size), dtype=torch.float64)))
+                _, x0_hat = _predicted(pipeline, vista, t, scales[: index + 1])
+                below = enlarge_image(x0_hat[scales[index - 1]], size) if index else x0_hat[size]
+                for number, picture in enumerate((x0_hat[size], below)):
+                    sums[size][logsnr][number] += float((picture - vista.x0[size]).square().mean()) / count
+    return {
+        size: {logsnr: DetailError(own, below if size != scales[0] else None) for logsnr, (own, below) in row.items()}
+        for size, row in sums.items()
+    }
+
+
+def _unseen(pipeline: LayeredPipeline, count: int, seed: int) -> Iterator[_Unseen]:
+    """The first pictures of world ``seed`` at every scale of the model."""
+    scales = pipeline.scales
+    for number, spec in enumerate(Vistas(seed).specs(0, count)):
+        x0 = image_pyramid(render([spec], scales[-1]).to(pipeline.device), scales)
+        noise = torch.randn(x0[scales[-1]].shape, generator=torch.Generator().manual_seed(number))
+        yield _Unseen(x0, noise_pyramid(noise.to(pipeline.device), scales), pipeline.encode(caption(spec, 0)))
+
+
+def _predicted(
+    pipeline: LayeredPipeline, vista: _Unseen, t: float, scales: Sequence[int]
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """The log-SNRs at time t of the checkpoint's preset, and what the model predicts there, per scale."""
+    logsnr = Schedule.preset(pipeline.meta["preset"], pipeline.scales).logsnr(t)
+    levels = {size: logsnr[size].float().to(pipeline.device)[None] for size in scales}
+    z = {size: noisy(vista.x0[size], vista.eps[size], levels[size]) for size in scales}
+    return levels, predict(pipeline.model(z, levels, vista.text, torch.ones(1, device=pipeline.device)), z)

@@ -17,7 +17,8 @@ from layered.studio.handlers import Handlers, Measures, check_prompt, refused
 from layered.studio.settings import shown_scales
 
 SAMPLE = """Denoise a prompt and stream every step. Each value holds step, total, seconds and t; x0 and z, a JPEG data URL per
-scale; measures, log-SNR, change, agreement in dB and fine detail per scale; state and settings. Without a seed, one is drawn."""
+scale; measures, log-SNR, change, agreement in dB and fine detail per scale; asleep, the scales that were only enlarged from
+below; state and settings. Without a seed, one is drawn."""
 GENERATE = """Denoise a prompt to the end: the finest pictures as PNG files with the settings inside, and the settings as JSON.
 Without a seed, one is drawn."""
 
@@ -108,7 +109,8 @@ class Api:
             def value(step: Step, measures: Measures, seconds: float) -> dict[str, Any]:
                 state = "done" if step.index + 1 == step.total else "running"
                 extra = {"total": step.total, "seconds": round(seconds, 3), "state": state, "settings": settings}
-                return frame(step, measures) | {"z": states(step.z, step.logsnr)} | extra
+                more = {"z": states(step.z, step.logsnr), "asleep": list(step.asleep)}
+                return frame(step, measures, every_scale=True) | more | extra
 
             yield from self.handlers.steps(prompt, config, value)
 

@@ -66,11 +66,15 @@ def numbers(values: Mapping[int, float]) -> dict[str, float | None]:
     return {str(size): float(f"{value:.4g}") if math.isfinite(value) else None for size, value in values.items()}
 
 
-def frame(step: Step, measures: Mapping[str, Mapping[int, float]]) -> dict[str, Any]:
-    """What the page keeps of one step: its predictions as data URLs, numbers per scale, t before the step."""
+def frame(step: Step, measures: Mapping[str, Mapping[int, float]], every_scale: bool = False) -> dict[str, Any]:
+    """What the page keeps of one step: its predictions as data URLs, numbers per scale, t before the step.
+
+    A scale that sleeps has no picture, unless ``every_scale``: the page enlarges the finest that there is.
+    """
+    pictures = {size: x for size, x in step.x0.items() if every_scale or size not in step.asleep}
     return {
         "step": step.index,
         "t": round(float(step.t), 5),
-        "x0": predictions(step.x0),
+        "x0": predictions(pictures),
         "measures": {name: numbers(values) for name, values in measures.items()},
     }
