@@ -24,7 +24,8 @@ def sliced_wasserstein(a: Tensor, b: Tensor, generator: torch.Generator, directi
     """Sliced Wasserstein-1 distance of two equally large sets of points (N, D) (Rabin et al. 2011; Progressive GANs, section 5).
 
     On every random unit direction, the mean distance of the sorted projections; then the mean over directions. Its unit is that
-    of the points, and a shift by s in every coordinate costs √(2/π) s, about 0.8 s, where D is large. Raises ValueError for unequal sets.
+    of the points, and a shift by s in every coordinate costs √(2/π) s, about 0.8 s, where D is large. Raises ValueError for sets
+    of different sizes.
     """
     if a.shape != b.shape:
         raise ValueError(f"The sliced Wasserstein distance needs equally many points of a size: got {a.shape} and {b.shape}.")
