@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from layered.world.noise import cells
-from layered.world.scene import Scene, constant, smooth
+from layered.world.scene import Scene, constant, smooth_number
 
 # Rows of towers from far to near: towers across the picture, height of the tallest, distance (1 far), salt.
 _ROWS = ((17.0, 0.27, 0.85, 150), (13.0, 0.21, 0.50, 160), (10.0, 0.145, 0.20, 170), (19.0, 0.055, 0.05, 180))
@@ -63,7 +63,7 @@ def _lit(scene: Scene, draw: list[Tensor], local: Tensor, half: Tensor, above: T
     dark = scene.number(lambda s: {"night": 1.0, "dusk": 0.9, "sunset": 0.4, "dawn": 0.3}.get(s.time, 0.0))
     gloom = scene.number(lambda s: {"storm": 0.5, "fog": 0.2, "rain": 0.3}.get(s.weather, 0.0))
     share = 0.55 * torch.maximum(dark, gloom)
-    fine = smooth(torch.as_tensor(tall / scene.px), 1.6, 3.2)
+    fine = smooth_number(tall / scene.px, 1.6, 3.2)
     pane = torch.lerp(torch.full_like(chance, 0.34), inside.float(), fine)
     on = torch.lerp(share.expand_as(chance), (chance < share).float(), fine)
     glass = torch.lerp(front * 0.62, scene.middle.expand_as(front) * 0.8, 0.35)

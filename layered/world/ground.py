@@ -89,8 +89,8 @@ def _grass(scene: Scene, plane: Plane, flowers: float):
         (0.5 + 0.3 * patch + 0.25 * (draw - 0.5)).clamp(0, 1)[:, None],
     )
     tips = smooth(blade + 0.35 * patch, 0.15, 0.75)
-    green = foliage(scene, green * (0.62 + 0.55 * blade)[:, None], frost=0.30, warm=0.22)
-    green = dusted(scene, green, 0.70 * tips)
+    green = foliage(scene, green * (0.62 + 0.55 * blade)[:, None], frost=0.45, warm=0.22)
+    green = dusted(scene, green, 0.80 * tips)
     petals, size = 30.0, 0.30
     u = plane.u * petals + 100.0
     row = torch.arange(DEPTHS, device=scene.device)[None, :, None]

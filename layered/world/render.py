@@ -17,7 +17,7 @@ from layered.world.spec import WATER, VistaSpec
 from layered.world.style import canvas, fitted, styled
 from layered.world.terrain import terrain
 from layered.world.water import water
-from layered.world.weather import air, grade
+from layered.world.weather import air, fallen, grade
 
 CHUNK_PIXELS = 2**20  # pictures drawn at once on a CPU hold about this many pixels
 
@@ -71,8 +71,10 @@ def _render(specs: list[VistaSpec], size: int, device: str | torch.device) -> Te
     subject.begin(image)
     for some, _, waves in parts:
         image[some] = objects(scene.part(some), image[some], in_sky=False, waves=waves, first=start)
-    image = grade(scene, air(scene, subject.added(image)))
-    return image if subject.shown is None else styled(scene, image, subject.shown)
+    image, fall = air(scene, subject.added(image))
+    if subject.shown is not None:
+        return styled(scene, grade(scene, image), subject.shown, fall)
+    return grade(scene, image if fall is None else torch.lerp(image, fallen(scene).expand_as(image), fall))
 
 
 class _Subject:

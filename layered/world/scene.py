@@ -51,7 +51,7 @@ _WEATHER = {
     "fog": (0.45, 0.98, 0.45, 1.00, 0.20),
     "rain": (0.72, 0.74, 0.35, 0.62, 1.00),
     "snow": (0.62, 1.0, 0.45, 0.62, 0.55),
-    "storm": (0.78, 0.50, 0.34, 0.52, 1.05),
+    "storm": (0.76, 0.54, 0.34, 0.52, 1.05),
     "rainbow": (0.30, 0.88, 0.85, 0.40, 0.45),
     "aurora": (0.0, 1.0, 1.0, 0.25, 0.0),
 }
@@ -123,4 +123,10 @@ def constant(colour: Colour, like: Tensor) -> Tensor:
 def smooth(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
     """Smoothstep from 0 at low to 1 at high."""
     t = ((x - low) / (high - low)).clamp(0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def smooth_number(x: float, low: float, high: float) -> float:
+    """smooth for a plain number."""
+    t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)

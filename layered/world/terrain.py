@@ -171,8 +171,8 @@ def _forest(scene: Scene, z: Tensor):
     larch = smooth(noise2(scene.seeds, 136, scene.x, z, 8.0, 5.0, scene.px, 1 / DEPTHS) + 0.7 * (draw - 0.5), 0.0, 0.5)
     other = foliage(scene, green * 1.7, draw, frost=0.5, warm=0.9)
     special = scene.number(lambda s: {"autumn": 0.9, "spring": 0.55}.get(s.season, 0.0))
-    green = torch.lerp(green, other, (special * larch)[:, None])
-    green = dusted(scene, green, 0.25 + 0.60 * smooth(shape, 0.35, 0.8))
+    green = torch.lerp(green, other, (special * larch * smooth(z3, 0.0, 0.12))[:, None])
+    green = dusted(scene, green, (0.25 + 0.60 * smooth(shape, 0.35, 0.8)) * smooth(z3, 0.0, 0.16))
     light = 0.15 + 0.55 * shape + 0.30 * facing(scene, height, 2.0)
     return height, crest, green, light, 0.10
 

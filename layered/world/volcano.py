@@ -8,6 +8,7 @@ from torch import Tensor
 from layered.world.noise import fbm, noise2, uniform
 from layered.world.relief import facing, shadow
 from layered.world.scene import Scene, constant, smooth
+from layered.world.spec import VistaSpec
 
 _LAVA = (1.25, 0.42, 0.06)
 _MIDDLE = 0.50  # depth of the summit, 0 near to 1 far
@@ -15,7 +16,15 @@ _MIDDLE = 0.50  # depth of the summit, 0 near to 1 far
 
 def summit(scene: Scene) -> tuple[Tensor, Tensor]:
     """Where the crater is, x and height above the horizon, (B, 1, 1) each."""
-    return 0.32 + 0.36 * uniform(scene.seeds, 140), 0.285 * scene.relief
+    return scene.number(_centre), 0.285 * scene.relief
+
+
+def _centre(spec: VistaSpec) -> float:
+    """Anywhere, but not in front of the sun or moon."""
+    draw = spec.detail % 1009 / 1009
+    low, high = {None: (0.30, 0.70), "left": (0.54, 0.74), "right": (0.26, 0.46), "centre": (0.17, 0.23)}[spec.body_place]
+    centre = low + (high - low) * draw
+    return 1.0 - centre if spec.body_place == "centre" and spec.detail % 2 else centre
 
 
 def glow_share(scene: Scene) -> Tensor:

@@ -6,16 +6,38 @@ import torch
 from torch import Tensor
 
 from layered.world.noise import cells, fbm
-from layered.world.scene import Scene, smooth
+from layered.world.scene import Scene, constant, smooth
 
 
-def air(scene: Scene, image: Tensor) -> Tensor:
-    """Lays fog, rain or snowfall over the pictures, (B, 3, S, S)."""
-    for names, paint in ((("fog",), _fog), (("rain", "storm"), _rain), (("snow",), _snowfall)):
+def air(scene: Scene, image: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Lays fog and the grey of rain and snowfall over the pictures, (B, 3, S, S).
+
+    Returns them with what falls, as share of each pixel (B, 1, S, S), or None where nothing falls.
+    """
+    cover = None
+    for names, veil, fall in (
+        (("fog",), _fog, None),
+        (("rain", "storm"), 0.14, _rain),
+        (("snow",), 0.16, _snowfall),
+    ):
         some = scene.where(lambda s, names=names: s.weather in names)
-        if some:
-            image[some] = paint(scene.part(some), image[some])
-    return image
+        if not some:
+            continue
+        part = scene.part(some)
+        if fall is None:
+            image[some] = veil(part, image[some])
+            continue
+        cover = torch.zeros_like(image[:, :1]) if cover is None else cover
+        image[some] = torch.lerp(image[some], part.veil.expand(-1, -1, scene.size, scene.size), veil)
+        cover[some] = fall(part)[:, None]
+    return image, cover
+
+
+def fallen(scene: Scene) -> Tensor:
+    """The colour of raindrops and snowflakes, (B, 3, 1, 1)."""
+    drop = (0.5 * scene.low + 0.5 * scene.cloud).clamp(max=1.0)
+    flake = (0.55 + 0.45 * scene.floor) * constant((0.97, 0.98, 1.0), scene.low)
+    return torch.where(scene.number(lambda s: s.weather == "snow")[:, None] > 0, flake, drop)
 
 
 def _fog(scene: Scene, image: Tensor) -> Tensor:
@@ -34,12 +56,12 @@ def _drops(scene: Scene, salt: int, count: int) -> Tensor:
     return torch.stack([cells(scene.seeds, salt + i, rows, columns) for i in range(4)], dim=1)
 
 
-def _rain(scene: Scene, image: Tensor) -> Tensor:
-    """Slanted streaks in three depths, from noise stretched along a sheared axis."""
+def _rain(scene: Scene) -> Tensor:
+    """Slanted streaks in three depths, from noise stretched along a sheared axis: their cover (B, S, S)."""
     slant = 0.12
     px = scene.px
     y = scene.y[None, :, None]
-    total = torch.zeros((), device=image.device)
+    total = torch.zeros((), device=scene.device)
     for layer, (fx, length, strength) in enumerate(((70.0, 7.0, 0.30), (130.0, 12.0, 0.24), (230.0, 20.0, 0.18))):
         u = scene.x[None, None, :] * fx + y * fx * slant
         column = u.floor()
@@ -56,15 +78,12 @@ def _rain(scene: Scene, image: Tensor) -> Tensor:
         blend = min(max(footprint - 0.6, 0.0) / 0.6, 1.0)  # too fine for this size: the average
         streak = across * smooth(along, 0.0, 0.3) * smooth(along, 1.0, 0.7) * (chance > 0.72)
         total = total + strength * torch.lerp(streak, torch.full_like(streak, 0.055), blend)
-    tone = (0.5 * scene.low + 0.5 * scene.cloud).clamp(max=1.0)
-    image = torch.lerp(image, scene.veil.expand_as(image), 0.14)
-    return torch.lerp(image, tone.expand_as(image), total[:, None].clamp(max=0.5))
+    return total.clamp(max=0.5)
 
 
-def _snowfall(scene: Scene, image: Tensor) -> Tensor:
-    """Round flakes of three sizes, each drawn as the product of its profiles across and down."""
-    image = torch.lerp(image, scene.veil.expand_as(image), 0.16)
-    keep = torch.ones((), device=image.device)
+def _snowfall(scene: Scene) -> Tensor:
+    """Round flakes of three sizes, each drawn as the product of its profiles across and down: their cover (B, S, S)."""
+    keep = torch.ones((), device=scene.device)
     for layer, (count, radius, strength) in enumerate(((330, 0.0032, 0.75), (150, 0.0056, 0.85), (40, 0.0095, 0.70))):
         draw = _drops(scene, 530 + 10 * layer, count)
         own = radius * (0.7 + 0.6 * draw[:, 2])
@@ -76,8 +95,7 @@ def _snowfall(scene: Scene, image: Tensor) -> Tensor:
             * (0.6 * own / sigma)[..., None]
         )
         keep = keep * (1.0 - (down.transpose(1, 2) @ across)).clamp(min=0.0)
-    white = (0.55 + 0.45 * scene.floor) * torch.tensor((0.97, 0.98, 1.0), device=image.device)[None, :, None, None]
-    return torch.lerp(white.expand_as(image), image, keep[:, None].clamp(0.0, 1.0))
+    return 1.0 - keep.clamp(0.0, 1.0)
 
 
 def grade(scene: Scene, image: Tensor) -> Tensor:

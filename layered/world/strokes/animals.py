@@ -120,7 +120,7 @@ def bird(b: Brush, p: Paints) -> None:
         w.fill(w.edge(arm), p.main, 0.80 + 0.28 * (w.y - 0.4) + 0.10 * side * p.side + scales)
     for k in range(7):
         a = -math.pi / 2 + (k - 3) * 0.20
-        b.fill(b.limb((0.0, 0.30, 0.04), (0.34 * math.cos(a), 0.32 + 0.34 * math.sin(a), 0.026)), p.dark, 0.86 + 0.05 * (k % 2))
+        b.fill(b.limb((0.0, 0.30, 0.04), (0.32 * math.cos(a), 0.34 + 0.32 * math.sin(a), 0.026)), p.dark, 0.86 + 0.05 * (k % 2))
     body = b.flesh(0.06, ((0.0, 0.28, 0.075), (0.0, 0.48, 0.105)), ((0.0, 0.50, 0.10), (0.0, 0.645, 0.068)))
     down = 0.06 * b.wave(b.x, 0.030) * b.wave(b.y, 0.036)
     b.fill(b.edge(body), p.main, 0.80 + 0.25 * b.y + 0.6 * b.x * p.side + down)

@@ -36,23 +36,23 @@ def lighthouse(b: Brush, p: Paints) -> None:
 def cabin(b: Brush, p: Paints) -> None:
     b.fill(b.box(0.20, 0.32, 0.60, 1.0), p.stone, (0.9 + 2.0 * (b.x - 0.26) * p.side) * b.courses(0.035, 0.5))
     b.fill(b.box(0.185, 0.335, 0.965, 1.0), p.stone, 0.7)
-    b.fill(b.box(-0.50, 0.50, 0.0, 0.04), p.stone, b.courses(0.03, 0.5) * 0.9)
+    b.fill(b.box(-0.52, 0.52, 0.0, 0.04), p.stone, b.courses(0.03, 0.5) * 0.9)
     planks = 1.0 - 0.16 * (b.wave(b.y, 0.052) - 0.4).clamp(min=0.0)
-    b.fill(b.box(-0.48, 0.48, 0.035, 0.56), p.main, (0.90 + 0.22 * b.x * p.side) * planks)
-    b.fill(b.box(-0.48, 0.48, 0.50, 0.56), p.dark, 0.7)
-    roof = b.polygon(((-0.62, 0.50), (0.62, 0.50), (0.46, 0.90), (-0.46, 0.90)))
+    b.fill(b.box(-0.50, 0.50, 0.035, 0.68), p.main, (0.90 + 0.22 * b.x * p.side) * planks)
+    b.fill(b.box(-0.50, 0.50, 0.62, 0.68), p.dark, 0.7)
+    roof = b.polygon(((-0.60, 0.635), (0.60, 0.635), (0.46, 0.90), (-0.46, 0.90)))
     tiles = (
         1.0
         - 0.20 * (b.wave(b.y, 0.048) - 0.3).clamp(min=0.0)
         - 0.10 * (b.wave(b.x + 0.02 * torch.floor(b.y / 0.048), 0.06) - 0.6).clamp(min=0.0)
     )
-    b.fill(roof, p.roof, (0.72 + 0.5 * (b.y - 0.5)) * tiles)
+    b.fill(roof, p.roof, (0.72 + 0.5 * (b.y - 0.60)) * tiles)
     b.fill(b.box(-0.47, 0.47, 0.885, 0.91), p.roof, 0.55)
     b.fill(b.box(-0.075, 0.095, 0.035, 0.375), p.white, 0.9)
-    b.fill(b.box(-0.06, 0.08, 0.035, 0.36), p.wood, 0.75 + 0.12 * b.wave(b.x, 0.035))
+    b.fill(b.box(-0.06, 0.08, 0.035, 0.36), p.dark, 0.80 + 0.12 * b.wave(b.x, 0.035))
     b.fill(b.ellipse(0.055, 0.19, 0.012, 0.012), p.glass)
-    window(b, p, -0.285, 0.19, 0.17, 0.19)
-    window(b, p, 0.295, 0.19, 0.17, 0.19)
+    window(b, p, -0.285, 0.24, 0.16, 0.19)
+    window(b, p, 0.295, 0.24, 0.16, 0.19)
 
 
 def _campfire(b: Brush, p: Paints, x: float) -> None:
@@ -100,7 +100,7 @@ def windmill(b: Brush, p: Paints) -> None:
         along, across = b.x * c + (b.y - 0.62) * s, (b.y - 0.62) * c - b.x * s
         vane = b.span(along, 0.09, 0.40) * b.span(across, 0.0, 0.085)
         lattice = 0.78 + 0.22 * b.wave(along, 0.040) + 0.10 * b.wave(across, 0.030)
-        b.fill(vane, p.white, lattice)
+        b.fill(vane, torch.lerp(p.light, p.main, 0.4), lattice)
         b.fill(b.span(along, 0.0, 0.41) * b.span(across, -0.011, 0.011), p.wood, 0.75)
     b.fill(b.ellipse(0.0, 0.62, 0.028, 0.028), p.dark, 0.6)
 
@@ -166,18 +166,18 @@ def pagoda(b: Brush, p: Paints) -> None:
 def church(b: Brush, p: Paints) -> None:
     planks = 1.0 - 0.12 * (b.wave(b.y, 0.036) - 0.4).clamp(min=0.0)
     # Nave to the right, with its roof.
-    b.fill(b.box(-0.20, 0.45, 0.0, 0.36), p.main, (0.86 + 0.20 * b.x * p.side) * planks)
+    b.fill(b.box(-0.20, 0.45, 0.0, 0.42), p.main, (0.86 + 0.20 * b.x * p.side) * planks)
     b.fill(b.box(-0.20, 0.465, 0.0, 0.035), p.stone, b.courses(0.025, 0.5))
-    roof = b.polygon(((-0.20, 0.34), (0.485, 0.34), (0.42, 0.585), (-0.20, 0.585)))
-    b.fill(roof, p.roof, (0.78 + 0.6 * (b.y - 0.34)) * (1.0 - 0.20 * (b.wave(b.y, 0.034) - 0.3).clamp(min=0.0)))
-    b.fill(b.box(-0.20, 0.43, 0.575, 0.597), p.roof, 0.6)
+    roof = b.polygon(((-0.20, 0.405), (0.485, 0.405), (0.42, 0.595), (-0.20, 0.595)))
+    b.fill(roof, p.roof, (0.78 + 0.8 * (b.y - 0.40)) * (1.0 - 0.20 * (b.wave(b.y, 0.034) - 0.3).clamp(min=0.0)))
+    b.fill(b.box(-0.20, 0.43, 0.587, 0.607), p.roof, 0.6)
     for x in (0.015, 0.165, 0.315):
         for grow, colour, shade in ((0.014, p.white, 0.95), (0.0, p.glass, 1.0)):
             arch = torch.maximum(
-                b.box(x - 0.036 - grow, x + 0.036 + grow, 0.10 - grow, 0.235), b.ellipse(x, 0.235, 0.036 + grow, 0.05 + grow)
+                b.box(x - 0.033 - grow, x + 0.033 + grow, 0.13 - grow, 0.265), b.ellipse(x, 0.265, 0.036 + grow, 0.05 + grow)
             )
             b.fill(arch, colour, shade)
-        b.fill(b.box(x - 0.004, x + 0.004, 0.10, 0.28) + b.box(x - 0.036, x + 0.036, 0.17, 0.178), p.white, 0.9)
+        b.fill(b.box(x - 0.004, x + 0.004, 0.13, 0.31) + b.box(x - 0.033, x + 0.033, 0.20, 0.208), p.white, 0.9)
     # The tower with door, rose window, belfry and spire.
     b.fill(b.box(-0.45, -0.13, 0.0, 0.62), p.main, (0.92 - 0.45 * (b.x + 0.29).abs() + 0.35 * (b.x + 0.29) * p.side) * planks)
     b.fill(b.box(-0.465, -0.115, 0.0, 0.035), p.stone, b.courses(0.025, 0.5))
@@ -191,12 +191,12 @@ def church(b: Brush, p: Paints) -> None:
     for k in range(3):
         c, s = 0.048 * math.cos(k * math.pi / 3), 0.048 * math.sin(k * math.pi / 3)
         b.fill(b.line(-0.29 - c, 0.305 - s, -0.29 + c, 0.305 + s, 0.006), p.white, 0.9)
-    for grow, colour, shade in ((0.014, p.white, 0.92), (0.0, p.wood, 0.75)):
+    for grow, colour, shade in ((0.014, p.white, 0.92), (0.0, p.dark, 0.70)):
         door = torch.maximum(b.box(-0.345 - grow, -0.235 + grow, 0.0, 0.125), b.ellipse(-0.29, 0.125, 0.055 + grow, 0.065 + grow))
         b.fill(door, colour, shade)
     b.fill(b.line(-0.29, 0.0, -0.29, 0.185, 0.006), p.dark, 0.5)
     spire = b.polygon(((-0.475, 0.625), (-0.105, 0.625), (-0.29, 0.925)))
-    b.fill(spire, p.roof, (0.85 + 1.6 * (b.x + 0.29) * p.side) * (1.0 - 0.18 * (b.wave(b.y, 0.034) - 0.3).clamp(min=0.0)))
+    b.fill(spire, p.dark, (0.85 + 1.6 * (b.x + 0.29) * p.side) * (1.0 - 0.18 * (b.wave(b.y, 0.034) - 0.3).clamp(min=0.0)))
     b.fill(b.line(-0.29, 0.91, -0.29, 1.0, 0.016) + b.line(-0.325, 0.968, -0.255, 0.968, 0.014), p.white, 0.95)
 
 
