@@ -70,8 +70,10 @@ def octave_powers(pictures: Tensor) -> Tensor:
     size = pictures.shape[-1]
     window = torch.hann_window(size, periodic=False, dtype=torch.float64)
     window = window[:, None] * window[None, :]
-    x = pictures.double() - pictures.double().mean(dim=(2, 3), keepdim=True)
-    power = torch.fft.fft2(x * window).abs().square().mean(dim=(0, 1)) / window.square().sum()
+    power = torch.zeros(size, size, dtype=torch.float64)
+    for picture in pictures.double():  # one at a time: the coefficients of many would not fit
+        x = (picture - picture.mean(dim=(1, 2), keepdim=True)) * window
+        power += torch.fft.fft2(x).abs().square().mean(dim=0) / window.square().sum() / len(pictures)
     cycles = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
     radius = (cycles[:, None].square() + cycles[None, :].square()).sqrt()
     octaves = int(math.log2(size)) - 1

@@ -170,3 +170,27 @@ def measure_probe(probe: Probe, count: int, seed: int = MEASURE_WORLD, progress:
             for name in logits:
                 add(name, logits[name].argmax(dim=-1).cpu() == true[name], true[name] >= 0)
     return {name: (right, asked) for name, (right, asked) in sums.items()}
+
+
+def probe_card(probe: Probe, took: dict[str, float], measured: dict[str, tuple[int, int]]) -> str:
+    """The README of a probe's folder."""
+    parameters = sum(p.numel() for p in probe.parameters())
+    rows = [f"| {name} | {asked} | {right / asked:.3f} |" for name, (right, asked) in measured.items() if asked]
+    return "\n".join(
+        [
+            "---\nlicense: apache-2.0\npipeline_tag: image-classification\n---\n",
+            "# Attribute probe\n",
+            "A small convolutional network that says what a vista (`layered/world`) shows, to check drawn pictures against their "
+            f"prompts: `layered/evaluation/probe.py`. {parameters / 1e6:.2f} M parameters in half precision, pictures of "
+            f"{probe.config.size} pixels.\n",
+            f"Trained on {took['pictures']:,} renders for {took['steps']:,} steps ({took['minutes']} minutes), with jitter in colour, "
+            "sharpness, place and noise. It knows this world and nothing else, and it answers for any picture: on what is no vista "
+            "its answers mean nothing.\n",
+            "Accuracy on renders that it has not seen, without jitter. `kind`: kinds in the picture that it finds; `kind said`: kinds "
+            "it finds that are there; attributes of objects are asked of kinds that are there.\n",
+            "| attribute | asked | accuracy |\n| --- | --- | --- |",
+            *rows,
+            "\n```bash\npython -m layered.evaluation probe --train --minutes 60 --out checkpoints/probe\n"
+            "python -m layered.evaluation probe --measure --pictures 1000\n```\n",
+        ]
+    )
