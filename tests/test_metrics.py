@@ -54,11 +54,11 @@ def test_sliced_wasserstein_of_scaled_gaussians_is_their_closed_form_on_a_line()
 
 def test_patches_are_cut_from_the_pictures_and_channel_by_channel() -> None:
     pictures = torch.arange(2 * 3 * 16 * 16, dtype=torch.float64).view(2, 3, 16, 16)
-    cut = patches(pictures, 5, rng())
-    assert cut.shape == (10, 147)
-    first = cut[7].view(3, 7, 7)
-    row, column = divmod(int(first[0, 0, 0]) - 768, 16)
-    assert torch.equal(first, pictures[1, :, row : row + 7, column : column + 7])
+    rows, columns = torch.tensor([[0, 3], [9, 1]]), torch.tensor([[2, 0], [8, 5]])
+    cut = patches(pictures, rows, columns)
+    assert cut.shape == (4, 147)
+    assert torch.equal(cut[2].view(3, 7, 7), pictures[1, :, 9:16, 8:15])
+    assert torch.equal(cut[1].view(3, 7, 7), pictures[0, :, 3:10, 0:7])
 
 
 def test_patch_distance_is_in_standard_deviations_of_the_real_set() -> None:
@@ -66,6 +66,7 @@ def test_patch_distance_is_in_standard_deviations_of_the_real_set() -> None:
     small = patch_distance(0.1 * normal(8, 3, 32, 32, seed=1), 0.1 * real, rng())
     assert small == pytest.approx(patch_distance(normal(8, 3, 32, 32, seed=1), real, rng()))
     assert small < 0.1 < patch_distance(2 * real, real, rng())
+    assert patch_distance(real, real, rng()) == 0
 
 
 def test_the_high_pass_takes_out_what_half_the_size_holds() -> None:

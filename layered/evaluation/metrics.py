@@ -40,19 +40,20 @@ def high_pass(pictures: Tensor) -> Tensor:
     return pictures - enlarge_image(downsample_image(pictures, size // 2), size)
 
 
-def patches(pictures: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """``count`` patches of PATCH × PATCH pixels from random places of every picture: (B·count, 3·PATCH²)."""
-    batch, _, height, width = pictures.shape
-    rows = torch.randint(height - PATCH + 1, (batch, count), generator=generator)
-    columns = torch.randint(width - PATCH + 1, (batch, count), generator=generator)
+def patches(pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The patches of PATCH × PATCH pixels whose top left corners are at rows, columns (B, P) of each picture: (B·P, 3·PATCH²)."""
     windows = pictures.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (B, 3, H', W', PATCH, PATCH), a view
-    at = torch.arange(batch)[:, None]
+    at = torch.arange(len(pictures))[:, None]
     return windows[at, :, rows, columns].flatten(0, 1).flatten(1)
 
 
 def patch_distance(generated: Tensor, real: Tensor, generator: torch.Generator, count: int = 64) -> float:
-    """Sliced Wasserstein distance of patches, in standard deviations of the real patches per channel (Progressive GANs, 5)."""
-    sets = [patches(pictures, count, generator).unflatten(1, (3, -1)) for pictures in (generated, real)]
+    """Sliced Wasserstein distance of patches, in standard deviations of the real patches per channel (Progressive GANs, 5).
+
+    ``count`` patches a picture, from the same random places in both sets, which holds as much sky in one as in the other.
+    """
+    places = torch.randint(real.shape[-1] - PATCH + 1, (2, len(real), count), generator=generator)
+    sets = [patches(pictures, *places).unflatten(1, (3, -1)) for pictures in (generated, real)]
     mean, std = sets[1].mean(dim=(0, 2), keepdim=True), sets[1].std(dim=(0, 2), keepdim=True).clamp_min(1e-6)
     a, b = (((some - mean) / std).flatten(1) for some in sets)
     return sliced_wasserstein(a, b, generator)

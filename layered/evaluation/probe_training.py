@@ -183,11 +183,11 @@ def probe_card(probe: Probe, took: dict[str, float], measured: dict[str, tuple[i
             "A small convolutional network that says what a vista (`layered/world`) shows, to check drawn pictures against their "
             f"prompts: `layered/evaluation/probe.py`. {parameters / 1e6:.2f} M parameters in half precision, pictures of "
             f"{probe.config.size} pixels.\n",
-            f"Trained on {took['pictures']:,} renders for {took['steps']:,} steps ({took['minutes']} minutes), with jitter in colour, "
-            "sharpness, place and noise. It knows this world and nothing else, and it answers for any picture: on what is no vista "
-            "its answers mean nothing.\n",
-            "Accuracy on renders that it has not seen, without jitter. `kind`: kinds in the picture that it finds; `kind said`: kinds "
-            "it finds that are there; attributes of objects are asked of kinds that are there.\n",
+            f"Trained on {took['pictures']:,} renders for {took['steps']:,} steps ({took['minutes']} minutes), with jitter in "
+            "colour, sharpness, place and noise. It knows this world and nothing else: "
+            "on a picture that is no vista its answers mean nothing.\n",
+            "Accuracy on renders that it has not seen, without jitter. `kind`: kinds in the picture that it finds; `kind said`: "
+            "kinds it finds that are there; attributes of objects are asked of kinds that are there.\n",
             "| attribute | asked | accuracy |\n| --- | --- | --- |",
             *rows,
             "\n```bash\npython -m layered.evaluation probe --train --minutes 60 --out checkpoints/probe\n"

@@ -86,7 +86,8 @@ def _markdown(report: dict[str, Any], quality: Quality, accuracy: dict[str, dict
         f"# Quality of {report['checkpoint']}",
         "",
         f"{report['pictures']} pictures for each of {report['seeds']} seeds (mean ± standard deviation over the seeds). "
-        "*Real* is the floor: renders of the very vistas whose captions were drawn, against the same reference of as many other renders. "
+        "*Real* is the floor: renders of the very vistas whose captions were drawn, against the same reference of as many other "
+        "renders. "
         "Settings: " + ", ".join(f"{k} {v}" for k, v in report["settings"].items() if v is not None) + ".",
         "",
         "## Pictures against renders",
