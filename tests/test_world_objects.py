@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from layered.world import ObjectSpec, VistaSpec, render
-from layered.world.brush import Brush, Paints
+from layered.world.brush import Brush, Frame, Paints
 from layered.world.kinds import KINDS, group_offsets
 from layered.world.place import PALETTE, objects
 from layered.world.scene import Scene
@@ -19,15 +19,16 @@ from layered.world.strokes import STROKES
 MAIN, OTHER = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
 
 
-def drawn(kind: str, across: int = 96, tall: int = 40, draw: float = 0.4) -> Tensor:
+def drawn(kind: str, across: int = 96, tall: int = 40, framed: bool = False) -> Tensor:
     """One object on an empty square canvas (4, across, across): all that comes from its own colour red, all else blue."""
     pixel = torch.full((1, 1, 1), 1.0 / tall)
     x = ((torch.arange(across) + 0.5) / tall - across / tall / 2)[None, None, :]
     y = ((across - torch.arange(across) - 0.5) / tall - 0.4)[None, :, None]
     main, other = (torch.tensor(colour)[None, :, None, None] for colour in (MAIN, OTHER))
-    number = torch.full((1, 1, 1), draw)
+    number = torch.full((1, 1, 1), 0.4)
     paints = Paints(main, main * 0.66, main, other, other, other, other, other, other, number, number, number * 0)
-    brush = Brush(x, y, pixel)
+    frames = [Frame(float(x[0, 0, 0]), 1.0 / tall, float(y[0, 0, 0]), -1.0 / tall)]
+    brush = Brush(x, y, pixel, frames=frames if framed else None)
     STROKES[kind](brush, paints)
     return brush.canvas[0]
 
@@ -64,6 +65,12 @@ def test_the_main_colour_dominates(kind: str) -> None:
     assert red.sum() + blue.sum() > 0.3 * alpha.sum()  # nothing is too dark to have a colour
     mostly = (red > 1.5 * blue) & (alpha > 0.5)
     assert mostly.sum() > 0.5 * (alpha > 0.5).sum()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strokes_stay_in_the_boxes_they_are_drawn_in(kind: str) -> None:
+    for across, tall in ((96, 40), (60, 80)):  # the second canvas cuts the object
+        assert torch.allclose(drawn(kind, across, tall), drawn(kind, across, tall, framed=True), atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from layered.world.brush import Brush, Paints
+from layered.world.brush import Brush, Frame, Paints
 from layered.world.kinds import KINDS, group_offsets
 from layered.world.noise import uniform
 from layered.world.scene import Colour, Scene
@@ -180,7 +180,16 @@ def _draw(scene: Scene, items: list[_Item], waves: Tensor | None, first: int) ->
         return ((at_x + 0.5) * px - foot[:, 0]) / height, (foot[:, 1] - (at_y + 0.5) * px) / height
 
     x, y = coordinates(top)
-    tile = _paint(scene, items, x, y, px / height)
+    frames = [
+        Frame(
+            item.facing * ((at_x + 0.5) * px - item.x) / item.height,
+            item.facing * px / item.height,
+            (item.y - (at_y + 0.5) * px) / item.height,
+            -px / item.height,
+        )
+        for item, at_x, at_y in zip(items, left, top, strict=True)
+    ]
+    tile = _paint(scene, items, x, y, px / height, frames)
     layers = [_Layer(items, tile, left, top)]
     if floats and waves is not None:
         # The mirror image hangs below the foot, swayed by the waves there.
@@ -215,15 +224,16 @@ def _pixels(start: Sequence[int], length: int, device: torch.device) -> Tensor:
     return torch.tensor(start, device=device)[:, None] + torch.arange(length, device=device)
 
 
-def _paint(scene: Scene, items: list[_Item], x: Tensor, y: Tensor, pixel: Tensor) -> Tensor:
+def _paint(scene: Scene, items: list[_Item], x: Tensor, y: Tensor, pixel: Tensor, frames: list[Frame]) -> Tensor:
     """The tiles of objects (n, 4, rows, columns), shadow and island included; striped ones are two coats in bands."""
     x = x * torch.tensor([item.facing for item in items], device=x.device)[:, None, None]
-    tile = _coat(scene, items, x, y, pixel, second=False)
+    tile = _coat(scene, items, Brush(x, y, pixel, frames=frames), second=False)
     striped = [i for i, item in enumerate(items) if item.striped]
     if striped:
         some = torch.tensor(striped, device=x.device)
         x, y, pixel = x[some], y[some], pixel[some]
-        over = _coat(scene, [items[i] for i in striped], x, y, pixel, second=True)
+        brush = Brush(x, y, pixel, frames=[frames[i] for i in striped])
+        over = _coat(scene, [items[i] for i in striped], brush, second=True)
         kind = KINDS[items[0].kind]
         # Level bands on what is tall, upright ones on what is wide, of one width beside the picture.
         across = y + 0.18 * x * x if kind.aspect < 0.9 else x + 0.12 * y
@@ -234,11 +244,10 @@ def _paint(scene: Scene, items: list[_Item], x: Tensor, y: Tensor, pixel: Tensor
     return tile
 
 
-def _coat(scene: Scene, items: list[_Item], x: Tensor, y: Tensor, pixel: Tensor, second: bool) -> Tensor:
+def _coat(scene: Scene, items: list[_Item], brush: Brush, second: bool) -> Tensor:
     """The objects in their main colour, or in that of their stripes (second)."""
     kind = items[0].kind
     paints = _paints(scene.part([item.picture for item in items]), items, second)
-    brush = Brush(x, y, pixel)
     if kind not in SKY_KINDS:
         _shade_ground(brush, paints, kind)
     _stand(brush, paints, kind)
@@ -251,7 +260,7 @@ def _stand(brush: Brush, paints: Paints, kind: str) -> None:
         cover, shade = island(brush, max(KINDS[kind].aspect / 2 + 0.13, 0.46))
         tone = torch.lerp(paints.stone, paints.leaf, ((brush.y - 0.0) / 0.05).clamp(0.0, 0.8)[:, None])
         brush.fill(cover * paints.afloat, tone, shade)
-        brush = brush.at(brush.x, brush.y - 0.02 * paints.afloat)
+        brush = Brush(brush.x, brush.y - 0.02 * paints.afloat, brush.pixel, brush.canvas, brush.frames)
     STROKES[kind](brush, paints)
 
 

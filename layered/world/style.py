@@ -192,6 +192,9 @@ def _neon(scene: Scene, image: Tensor, subject: Tensor, fall: Tensor) -> Tensor:
     tube = line * hue * torch.lerp(0.55 + 0.45 * high.sqrt(), 0.25 + 0.75 * high, subject)
     glow = 0.9 * blur(tube, 0.006) + 2.0 * blur(tube, 0.024)
     base = hue * (0.02 + 0.26 * high) + constant((0.055, 0.010, 0.090), image)
+    away = (scene.x[None, None, :] - scene.sun_x).square() + (scene.y[None, :, None] - scene.sun_y).square()
+    disc = scene.number(lambda s: s.body is not None) * smooth(away.sqrt(), 0.056, 0.046)  # sun and moon shine themselves
+    base = base + scene.glow * 0.6 * disc[:, None] * smooth(_level(soft), 0.55, 0.85)
     base = torch.lerp(base, image * 0.72, subject)
     lit = base + (1.0 - base) * (glow * (1.0 - 0.75 * subject)).clamp(0.0, 0.85)
     bright = torch.lerp(tube, torch.ones_like(tube), 0.22 * line * (1.0 - subject))

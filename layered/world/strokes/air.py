@@ -143,7 +143,8 @@ def rocket(b: Brush, p: Paints) -> None:
         b.fill(seam, p.dark, 0.75)
         b.fill(body * b.span(b.y - 0.25 * b.x * b.x, row + 0.010, row + 0.018) * (b.wave(b.x, 0.03) > 0.3), p.dark, 0.8)
     for y, r in ((0.60, 0.062), (0.385, 0.044)):
-        b.fill(b.ellipse(0.0, y, r + 0.022, r + 0.022), p.white, 0.78 + 2.5 * (b.y - y))
-        b.fill(b.ellipse(0.0, y, r, r), p.glass, 0.95 + 3.0 * (b.y - y))
-        b.fill(b.ellipse(-0.3 * r, y + 0.35 * r, 0.28 * r, 0.2 * r), p.white)
+        w = b.near(-r - 0.03, r + 0.03, y - r - 0.03, y + r + 0.03)
+        w.fill(w.ellipse(0.0, y, r + 0.022, r + 0.022), p.white, 0.78 + 2.5 * (w.y - y))
+        w.fill(w.ellipse(0.0, y, r, r), p.glass, 0.95 + 3.0 * (w.y - y))
+        w.fill(w.ellipse(-0.3 * r, y + 0.35 * r, 0.28 * r, 0.2 * r), p.white)
     b.fill(b.polygon(((-0.022, 0.0), (0.022, 0.0), (0.016, 0.33), (-0.016, 0.33))), p.dark, 0.75)

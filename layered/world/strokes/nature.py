@@ -48,22 +48,24 @@ def palm(b: Brush, p: Paints) -> None:
         (0.24, -0.30, 0.90), (-0.26, -0.30, 0.90),
     )  # fmt: skip
     for reach, rise, tone in fronds:
-        along = (b.x - cx) / reach
+        w = b.near(min(reach, 0.0), max(reach, 0.0) + 0.04, 0.10, 1.10)
+        along = (w.x - cx) / reach
         t = along.clamp(0.0, 1.0)
         rib = cy + rise * t * (1.45 - t) * 1.35 - 0.30 * t * t
         steep = torch.sqrt(1.0 + ((1.35 * rise * (1.45 - 2.0 * t) - 0.60 * t) / reach) ** 2)
         broad = (t * (1.02 - t)).clamp(min=0.0) ** 0.6 * 0.155 + 0.015 * (1.0 - t)
         lean = 0.7 if reach > 0 else -0.7
-        slant = b.wave(b.x + lean * (rib - b.y), 0.030)
+        slant = w.wave(w.x + lean * (rib - w.y), 0.030)
         hang = broad * (0.90 + 0.26 * slant * t) * steep.clamp(max=1.7)
         rise_above = broad * (0.42 + 0.12 * slant) * steep.clamp(max=1.7)
-        cover = b.edge((b.y - rib - rise_above) / steep) * b.edge((rib - hang - b.y) / steep)
-        cover = cover * b.edge(-along * abs(reach)) * b.edge((along - 0.995) * abs(reach))
-        shade = tone * (0.86 + 0.10 * slant + 0.9 * (b.y - rib) + 0.10 * math.copysign(1.0, reach) * p.side)
-        b.fill(cover, p.main, shade)
-        b.fill(b.edge((b.y - rib).abs() / steep - 0.005) * (along > 0.02) * (along < 0.95), p.light, 0.92 * tone)
+        cover = w.edge((w.y - rib - rise_above) / steep) * w.edge((rib - hang - w.y) / steep)
+        cover = cover * w.edge(-along * abs(reach)) * w.edge((along - 0.995) * abs(reach))
+        shade = tone * (0.86 + 0.10 * slant + 0.9 * (w.y - rib) + 0.10 * math.copysign(1.0, reach) * p.side)
+        w.fill(cover, p.main, shade)
+        w.fill(w.edge((w.y - rib).abs() / steep - 0.005) * (along > 0.02) * (along < 0.95), p.light, 0.92 * tone)
     for x, y in ((-0.035, 0.655), (0.05, 0.645), (0.0, 0.675), (0.085, 0.685)):
-        b.fill(b.ellipse(x, y, 0.034, 0.038), p.wood, 0.65 + 6.0 * (b.y - y))
+        w = b.near(x - 0.04, x + 0.04, y - 0.04, y + 0.04)
+        w.fill(w.ellipse(x, y, 0.034, 0.038), p.wood, 0.65 + 6.0 * (w.y - y))
 
 
 def mushroom(b: Brush, p: Paints) -> None:
@@ -85,44 +87,50 @@ def mushroom(b: Brush, p: Paints) -> None:
         (-0.14, 0.905, 0.050, 0.030), (0.17, 0.895, 0.042, 0.028),
     )  # fmt: skip
     for x, y, rx, ry in spots:
-        b.fill(b.ellipse(x, y - 0.008, rx + 0.006, ry + 0.006) * cap, p.dark, 0.85)
-        b.fill(b.ellipse(x, y, rx, ry) * cap, p.white, 0.92 + 0.8 * (b.y - y) + 0.2 * b.x * p.side)
+        w = b.near(x - rx - 0.01, x + rx + 0.01, y - ry - 0.02, y + ry)
+        inside = w.ellipse(0.0, 0.405, 0.485, 0.595)
+        w.fill(w.ellipse(x, y - 0.008, rx + 0.006, ry + 0.006) * inside, p.dark, 0.85)
+        w.fill(w.ellipse(x, y, rx, ry) * inside, p.white, 0.92 + 0.8 * (w.y - y) + 0.2 * w.x * p.side)
+    w = b.near(-0.30, 0.32, -0.02, 0.14)
     for k in range(9):  # blades of grass at the foot
         x = -0.26 + 0.065 * k
-        b.fill(
-            b.limb((x, 0.0, 0.013), (x + 0.03 * math.sin(2.0 * k), 0.09 + 0.03 * math.cos(3.0 * k), 0.003)),
+        w.fill(
+            w.limb((x, 0.0, 0.013), (x + 0.03 * math.sin(2.0 * k), 0.09 + 0.03 * math.cos(3.0 * k), 0.003)),
             p.leaf,
             0.9 + 0.1 * (k % 3),
         )
 
 
 def snowman(b: Brush, p: Paints) -> None:
+    w = b.near(-0.32, 0.32, 0.42, 0.64)
     for side in (-1.0, 1.0):
-        b.fill(b.limb((side * 0.13, 0.45, 0.011), (side * 0.28, 0.56, 0.009)), p.wood, 0.7)
+        w.fill(w.limb((side * 0.13, 0.45, 0.011), (side * 0.28, 0.56, 0.009)), p.wood, 0.7)
         for x, y in ((0.285, 0.62), (0.30, 0.56), (0.25, 0.60)):
-            b.fill(b.limb((side * 0.24, 0.53, 0.008), (side * x, y, 0.005)), p.wood, 0.7)
+            w.fill(w.limb((side * 0.24, 0.53, 0.008), (side * x, y, 0.005)), p.wood, 0.7)
     for cy, r in ((0.225, 0.245), (0.495, 0.180), (0.715, 0.130)):
-        n, m = b.x / r, (b.y - cy) / r
-        bent = b.x + 0.02 * torch.sin(b.y * 53.0 + 7.0 * torch.sin(b.x * 31.0))
-        sparkle = 0.05 * b.wave(bent + 0.5 * b.y, 0.023) * b.wave(b.y - 0.4 * bent, 0.031)
+        w = b.near(-r, r, cy - r, cy + r)
+        n, m = w.x / r, (w.y - cy) / r
+        bent = w.x + 0.02 * torch.sin(w.y * 53.0 + 7.0 * torch.sin(w.x * 31.0))
+        sparkle = 0.05 * w.wave(bent + 0.5 * w.y, 0.023) * w.wave(w.y - 0.4 * bent, 0.031)
         front = torch.sqrt((1.0 - n * n - m * m).clamp(min=0.0))
-        cover = b.ellipse(0.0, cy, r, r * 0.985) * b.edge(-b.y)
-        b.fill(cover, p.main, 0.62 + 0.26 * front + 0.16 * m + 0.14 * n * p.side + sparkle)
+        cover = w.ellipse(0.0, cy, r, r * 0.985) * w.edge(-w.y)
+        w.fill(cover, p.main, 0.62 + 0.26 * front + 0.16 * m + 0.14 * n * p.side + sparkle)
+    w = b.near(-0.19, 0.19, 0.37, 1.01)
     for y in (0.40, 0.48, 0.555):
-        b.fill(b.ellipse(0.0, y, 0.021, 0.021), p.roof, 0.45 + 5.0 * (b.y - y).clamp(min=0.0))
+        w.fill(w.ellipse(0.0, y, 0.021, 0.021), p.roof, 0.45 + 5.0 * (w.y - y).clamp(min=0.0))
     # Scarf, face, hat.
-    b.fill(b.limb((-0.115, 0.625, 0.030), (0.0, 0.605, 0.033), (0.115, 0.625, 0.030)), p.light, 0.92 + 0.12 * b.wave(b.x, 0.045))
-    b.fill(b.polygon(((0.045, 0.44), (0.115, 0.43), (0.115, 0.61), (0.06, 0.61))), p.light, 0.86 + 0.12 * b.wave(b.y, 0.045))
+    w.fill(w.limb((-0.115, 0.625, 0.030), (0.0, 0.605, 0.033), (0.115, 0.625, 0.030)), p.light, 0.92 + 0.12 * w.wave(w.x, 0.045))
+    w.fill(w.polygon(((0.045, 0.44), (0.115, 0.43), (0.115, 0.61), (0.06, 0.61))), p.light, 0.86 + 0.12 * w.wave(w.y, 0.045))
     for x in (-0.046, 0.046):
-        b.fill(b.ellipse(x, 0.755, 0.017, 0.019), p.roof, 0.4)
+        w.fill(w.ellipse(x, 0.755, 0.017, 0.019), p.roof, 0.4)
     for k in range(5):
         x = -0.052 + 0.026 * k
-        b.fill(b.ellipse(x, 0.662 + 4.5 * x * x, 0.009, 0.009), p.roof, 0.4)
-    b.fill(
-        b.outline(((-0.015, 0.735), (0.13, 0.700), (-0.010, 0.695))),
-        constant((0.95, 0.50, 0.12), b.x) * p.white,
+        w.fill(w.ellipse(x, 0.662 + 4.5 * x * x, 0.009, 0.009), p.roof, 0.4)
+    w.fill(
+        w.outline(((-0.015, 0.735), (0.13, 0.700), (-0.010, 0.695))),
+        constant((0.95, 0.50, 0.12), w.x) * p.white,
         1.0,
     )
-    b.fill(b.limb((-0.165, 0.825, 0.018), (0.165, 0.825, 0.018)), p.roof, 0.62)
-    b.fill(b.polygon(((-0.105, 0.83), (0.105, 0.83), (0.113, 0.995), (-0.113, 0.995))), p.roof, 0.85 * rounded(b, p, b.x, 0.115))
-    b.fill(b.box(-0.107, 0.107, 0.845, 0.885), p.light, rounded(b, p, b.x, 0.115))
+    w.fill(w.limb((-0.165, 0.825, 0.018), (0.165, 0.825, 0.018)), p.roof, 0.62)
+    w.fill(w.polygon(((-0.105, 0.83), (0.105, 0.83), (0.113, 0.995), (-0.113, 0.995))), p.roof, 0.85 * rounded(w, p, w.x, 0.115))
+    w.fill(w.box(-0.107, 0.107, 0.845, 0.885), p.light, rounded(w, p, w.x, 0.115))

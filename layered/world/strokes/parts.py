@@ -16,10 +16,11 @@ def rounded(brush: Brush, paints: Paints, x: Tensor, half: float | Tensor) -> Te
 
 
 def window(b: Brush, p: Paints, x: float, y: float, w: float, h: float) -> None:
-    b.fill(b.box(x - w / 2 - 0.014, x + w / 2 + 0.014, y - 0.014, y + h + 0.014), p.white, 0.92)
-    b.fill(b.box(x - w / 2, x + w / 2, y, y + h), p.glass)
-    b.fill(b.box(x - 0.006, x + 0.006, y, y + h), p.white, 0.85)
-    b.fill(b.box(x - w / 2, x + w / 2, y + h / 2 - 0.006, y + h / 2 + 0.006), p.white, 0.85)
+    n = b.near(x - w / 2 - 0.014, x + w / 2 + 0.014, y - 0.014, y + h + 0.014)
+    n.fill(n.box(x - w / 2 - 0.014, x + w / 2 + 0.014, y - 0.014, y + h + 0.014), p.white, 0.92)
+    n.fill(n.box(x - w / 2, x + w / 2, y, y + h), p.glass)
+    n.fill(n.box(x - 0.006, x + 0.006, y, y + h), p.white, 0.85)
+    n.fill(n.box(x - w / 2, x + w / 2, y + h / 2 - 0.006, y + h / 2 + 0.006), p.white, 0.85)
 
 
 def island(b: Brush, half: float) -> tuple[Tensor, Tensor]:

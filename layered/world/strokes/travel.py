@@ -38,36 +38,43 @@ def steamship(b: Brush, p: Paints) -> None:
         y = 0.955 - 0.6 * (size - 0.04)
         b.fill(b.ellipse(x, y, size * 1.5, size) * 0.75, p.white, 0.86 + 1.6 * (b.y - y))
     for x in (-0.02, 0.30):
-        n = b.x - x + 0.06 * (b.y - 0.5)
-        b.fill(b.span(n, -0.085, 0.085) * b.span(b.y, 0.44, 0.88), p.main, rounded(b, p, n, 0.085))
-        b.fill(b.span(n, -0.085, 0.085) * b.span(b.y, 0.69, 0.745), p.white, rounded(b, p, n, 0.085))
-        b.fill(b.span(n, -0.092, 0.092) * b.span(b.y, 0.82, 0.885), p.roof, rounded(b, p, n, 0.092) * 0.7)
-    b.fill(b.line(0.62, 0.28, 0.58, 1.0, 0.016), p.wood, 0.8)
-    b.fill(b.line(-0.66, 0.28, -0.68, 0.80, 0.016), p.wood, 0.8)
-    b.fill(b.line(0.585, 0.95, 0.80, 0.37, 0.005) + b.line(0.585, 0.95, 0.34, 0.55, 0.005), p.roof, 0.6)
-    b.fill(b.box(-0.46, 0.47, 0.27, 0.395), p.white, 0.90 + 0.10 * b.x * p.side)
-    b.fill(b.box(-0.30, 0.40, 0.395, 0.475), p.white, 0.95 + 0.10 * b.x * p.side)
-    b.fill(b.box(-0.50, 0.50, 0.385, 0.402), p.main, 0.75)
-    b.fill(b.box(-0.33, 0.45, 0.468, 0.486), p.main, 0.75)
+        w = b.near(x - 0.13, x + 0.13, 0.42, 0.90)
+        n = w.x - x + 0.06 * (w.y - 0.5)
+        w.fill(w.span(n, -0.085, 0.085) * w.span(w.y, 0.44, 0.88), p.main, rounded(w, p, n, 0.085))
+        w.fill(w.span(n, -0.085, 0.085) * w.span(w.y, 0.69, 0.745), p.white, rounded(w, p, n, 0.085))
+        w.fill(w.span(n, -0.092, 0.092) * w.span(w.y, 0.82, 0.885), p.roof, rounded(w, p, n, 0.092) * 0.7)
+    w = b.near(-0.70, 0.82, 0.26, 1.02)
+    w.fill(w.line(0.62, 0.28, 0.58, 1.0, 0.016), p.wood, 0.8)
+    w.fill(w.line(-0.66, 0.28, -0.68, 0.80, 0.016), p.wood, 0.8)
+    w.fill(w.line(0.585, 0.95, 0.80, 0.37, 0.005) + w.line(0.585, 0.95, 0.34, 0.55, 0.005), p.roof, 0.6)
+    w = b.near(-0.52, 0.52, 0.26, 0.50)
+    w.fill(w.box(-0.46, 0.47, 0.27, 0.395), p.white, 0.90 + 0.10 * w.x * p.side)
+    w.fill(w.box(-0.30, 0.40, 0.395, 0.475), p.white, 0.95 + 0.10 * w.x * p.side)
+    w.fill(w.box(-0.50, 0.50, 0.385, 0.402), p.main, 0.75)
+    w.fill(w.box(-0.33, 0.45, 0.468, 0.486), p.main, 0.75)
     for k in range(11):
-        b.fill(b.box(-0.42 + 0.08 * k, -0.375 + 0.08 * k, 0.305, 0.360), p.glass)
+        w.fill(w.box(-0.42 + 0.08 * k, -0.375 + 0.08 * k, 0.305, 0.360), p.glass)
     for k in range(8):
-        b.fill(b.box(-0.26 + 0.08 * k, -0.22 + 0.08 * k, 0.415, 0.455), p.glass)
+        w.fill(w.box(-0.26 + 0.08 * k, -0.22 + 0.08 * k, 0.415, 0.455), p.glass)
     hull = b.outline(((-0.72, 0.0), (0.70, 0.0), (0.84, 0.345), (0.60, 0.285), (-0.74, 0.275), (-0.84, 0.295), (-0.80, 0.12)))
     plates = 1.0 - 0.06 * (b.wave(b.y, 0.06) - 0.5).clamp(min=0.0) - 0.05 * (b.wave(b.x, 0.13) - 0.8).clamp(min=0.0)
     b.fill(hull, p.main, (0.86 + 0.55 * (b.y - 0.12) + 0.10 * b.x * p.side) * plates)
     b.fill(hull * b.span(b.y, -0.1, 0.055), p.dark, 0.7)
     b.fill(hull * b.span(b.y - 0.06 * b.x.clamp(min=0.3), 0.225, 0.245), p.white, 0.95)
+    w = b.near(-0.66, 0.66, 0.12, 0.18)
     for k in range(14):
-        b.fill(b.ellipse(-0.62 + 0.095 * k, 0.150, 0.017, 0.017), p.glass)
-    b.fill(b.line(0.66, 0.20, 0.66, 0.13, 0.014) + b.line(0.64, 0.135, 0.68, 0.135, 0.012), p.roof, 0.5)  # the anchor
+        w.fill(w.ellipse(-0.62 + 0.095 * k, 0.150, 0.017, 0.017), p.glass)
+    w = b.near(0.62, 0.70, 0.11, 0.22)
+    w.fill(w.line(0.66, 0.20, 0.66, 0.13, 0.014) + w.line(0.64, 0.135, 0.68, 0.135, 0.012), p.roof, 0.5)  # the anchor
+    w = b.near(-0.83, 0.72, 0.26, 0.36)
     for k in range(12):
         x = -0.80 + 0.03 * k if k < 9 else 0.53 + 0.05 * (k - 9)
-        b.fill(b.line(x, 0.28, x, 0.335, 0.005), p.white, 0.9)
-    b.fill(b.line(-0.81, 0.335, -0.55, 0.335, 0.007) + b.line(0.52, 0.335, 0.70, 0.345, 0.007), p.white, 0.9)
+        w.fill(w.line(x, 0.28, x, 0.335, 0.005), p.white, 0.9)
+    w.fill(w.line(-0.81, 0.335, -0.55, 0.335, 0.007) + w.line(0.52, 0.335, 0.70, 0.345, 0.007), p.white, 0.9)
 
 
 def _wheel(b: Brush, p: Paints, x: float, y: float, r: float, spokes: int) -> None:
+    b = b.near(x - r, x + r, y - r, y + r)
     b.fill(b.ellipse(x, y, r, r), p.roof, 0.55)
     b.fill(b.ellipse(x, y, r * 0.74, r * 0.74), p.dark, 0.95)
     for k in range(spokes):
@@ -78,45 +85,50 @@ def _wheel(b: Brush, p: Paints, x: float, y: float, r: float, spokes: int) -> No
 
 
 def train(b: Brush, p: Paints) -> None:
-    b.fill(b.box(-1.04, 1.04, 0.0, 0.022), p.stone, 0.7)
-    b.fill(b.box(-1.02, 1.02, -0.02, 0.004) * (b.wave(b.x, 0.09) > -0.2), p.wood, 0.6)
+    w = b.near(-1.05, 1.05, -0.03, 0.03)
+    w.fill(w.box(-1.04, 1.04, 0.0, 0.022), p.stone, 0.7)
+    w.fill(w.box(-1.02, 1.02, -0.02, 0.004) * (w.wave(w.x, 0.09) > -0.2), p.wood, 0.6)
     for x, y, size in ((0.62, 0.955, 0.042), (0.50, 0.945, 0.05), (0.35, 0.945, 0.055)):
-        b.fill(b.ellipse(x, y, size * 1.7, size) * 0.8, p.white, 0.9 + 1.6 * (b.y - y))
+        w = b.near(x - 2.0 * size, x + 2.0 * size, y - size, y + size)
+        w.fill(w.ellipse(x, y, size * 1.7, size) * 0.8, p.white, 0.9 + 1.6 * (w.y - y))
     # The carriage.
-    b.fill(b.box(-0.32, -0.08, 0.17, 0.205), p.roof, 0.6)
-    b.fill(b.box(-1.0, -0.29, 0.19, 0.70), p.main, 0.92 + 0.20 * (b.y - 0.4) + 0.03 * b.wave(b.x, 0.05))
-    b.fill(b.box(-1.0, -0.29, 0.19, 0.235), p.dark, 0.7)
-    b.fill(b.box(-1.0, -0.29, 0.36, 0.385), p.white, 0.95)
-    b.fill(b.ellipse(-0.645, 0.69, 0.40, 0.085) * b.span(b.y, 0.69, 1.0), p.dark, 0.70 + 2.0 * (b.y - 0.7))
+    w = b.near(-1.06, -0.07, 0.16, 0.80)
+    w.fill(w.box(-0.32, -0.08, 0.17, 0.205), p.roof, 0.6)
+    w.fill(w.box(-1.0, -0.29, 0.19, 0.70), p.main, 0.92 + 0.20 * (w.y - 0.4) + 0.03 * w.wave(w.x, 0.05))
+    w.fill(w.box(-1.0, -0.29, 0.19, 0.235), p.dark, 0.7)
+    w.fill(w.box(-1.0, -0.29, 0.36, 0.385), p.white, 0.95)
+    w.fill(w.ellipse(-0.645, 0.69, 0.40, 0.085) * w.span(w.y, 0.69, 1.0), p.dark, 0.70 + 2.0 * (w.y - 0.7))
     for k in range(5):
         x = -0.925 + 0.14 * k
-        b.fill(b.box(x - 0.048, x + 0.048, 0.43, 0.635), p.white, 0.9)
-        b.fill(b.box(x - 0.037, x + 0.037, 0.44, 0.625), p.glass)
+        w.fill(w.box(x - 0.048, x + 0.048, 0.43, 0.635), p.white, 0.9)
+        w.fill(w.box(x - 0.037, x + 0.037, 0.44, 0.625), p.glass)
     # The engine: cab, boiler, chimney and domes.
-    b.fill(b.box(-0.18, 0.86, 0.20, 0.275), p.dark, 0.75)
-    shade = 0.72 + 0.34 * torch.sqrt((1.0 - ((b.y - 0.50) / 0.19) ** 2).clamp(min=0.0)) + 0.6 * (b.y - 0.46)
-    b.fill(b.box(0.10, 0.84, 0.27, 0.655), p.main, shade)
-    b.fill(b.ellipse(0.84, 0.4625, 0.05, 0.1925), p.dark, 0.85)
+    w = b.near(-0.22, 1.05, 0.0, 0.95)
+    w.fill(w.box(-0.18, 0.86, 0.20, 0.275), p.dark, 0.75)
+    shade = 0.72 + 0.34 * torch.sqrt((1.0 - ((w.y - 0.50) / 0.19) ** 2).clamp(min=0.0)) + 0.6 * (w.y - 0.46)
+    w.fill(w.box(0.10, 0.84, 0.27, 0.655), p.main, shade)
+    w.fill(w.ellipse(0.84, 0.4625, 0.05, 0.1925), p.dark, 0.85)
     for x in (0.27, 0.45, 0.63):
-        b.fill(b.box(x - 0.011, x + 0.011, 0.27, 0.655), p.white, shade * 0.85)
-    for x, w, top in ((0.36, 0.060, 0.755), (0.54, 0.045, 0.735)):
-        b.fill(b.box(x - w, x + w, 0.64, top - 0.03), p.light, rounded(b, p, b.x - x, w))
-        b.fill(b.ellipse(x, top - 0.035, w, 0.04), p.light, rounded(b, p, b.x - x, w))
-    b.fill(b.polygon(((0.70, 0.64), (0.80, 0.64), (0.845, 0.90), (0.655, 0.90))), p.dark, rounded(b, p, b.x - 0.75, 0.09) * 0.9)
-    b.fill(b.box(0.64, 0.86, 0.885, 0.925), p.roof, 0.6)
-    b.fill(b.box(-0.17, 0.14, 0.22, 0.80), p.main, 0.95 + 0.15 * (b.y - 0.5))
-    b.fill(b.box(-0.215, 0.185, 0.79, 0.845), p.dark, 0.75)
-    b.fill(b.box(-0.12, 0.09, 0.50, 0.735), p.white, 0.9)
-    b.fill(b.box(-0.105, 0.075, 0.515, 0.72), p.glass)
-    b.fill(b.box(-0.17, 0.14, 0.40, 0.422), p.white, 0.95)
-    b.fill(b.outline(((0.84, 0.24), (1.03, 0.03), (0.80, 0.03))), p.dark, 0.72 + 0.25 * b.wave(b.x - 0.5 * b.y, 0.045))
-    b.fill(b.ellipse(0.89, 0.60, 0.032, 0.036), p.white)
+        w.fill(w.box(x - 0.011, x + 0.011, 0.27, 0.655), p.white, shade * 0.85)
+    for x, half, top in ((0.36, 0.060, 0.755), (0.54, 0.045, 0.735)):
+        w.fill(w.box(x - half, x + half, 0.64, top - 0.03), p.light, rounded(w, p, w.x - x, half))
+        w.fill(w.ellipse(x, top - 0.035, half, 0.04), p.light, rounded(w, p, w.x - x, half))
+    w.fill(w.polygon(((0.70, 0.64), (0.80, 0.64), (0.845, 0.90), (0.655, 0.90))), p.dark, rounded(w, p, w.x - 0.75, 0.09) * 0.9)
+    w.fill(w.box(0.64, 0.86, 0.885, 0.925), p.roof, 0.6)
+    w.fill(w.box(-0.17, 0.14, 0.22, 0.80), p.main, 0.95 + 0.15 * (w.y - 0.5))
+    w.fill(w.box(-0.215, 0.185, 0.79, 0.845), p.dark, 0.75)
+    w.fill(w.box(-0.12, 0.09, 0.50, 0.735), p.white, 0.9)
+    w.fill(w.box(-0.105, 0.075, 0.515, 0.72), p.glass)
+    w.fill(w.box(-0.17, 0.14, 0.40, 0.422), p.white, 0.95)
+    w.fill(w.outline(((0.84, 0.24), (1.03, 0.03), (0.80, 0.03))), p.dark, 0.72 + 0.25 * w.wave(w.x - 0.5 * w.y, 0.045))
+    w.fill(w.ellipse(0.89, 0.60, 0.032, 0.036), p.white)
     for x in (-0.88, -0.72, -0.52, -0.40):
         _wheel(b, p, x, 0.10, 0.082, 3)
     for x in (-0.02, 0.25, 0.52):
         _wheel(b, p, x, 0.145, 0.128, 4)
     _wheel(b, p, 0.755, 0.10, 0.082, 3)
-    b.fill(b.limb((-0.02, 0.115, 0.016), (0.52, 0.115, 0.016), (0.70, 0.22, 0.014)), p.stone, 1.1)
+    w = b.near(-0.05, 0.75, 0.08, 0.25)
+    w.fill(w.limb((-0.02, 0.115, 0.016), (0.52, 0.115, 0.016), (0.70, 0.22, 0.014)), p.stone, 1.1)
 
 
 def car(b: Brush, p: Paints) -> None:
@@ -131,24 +143,29 @@ def car(b: Brush, p: Paints) -> None:
     shine = 0.80 + 0.32 * b.y + 0.14 * torch.exp(-(((b.y - 0.55) / 0.03) ** 2)) + 0.06 * b.x * p.side
     b.fill(body, p.main, shine)
     b.fill(body * b.span(b.y, 0.0, 0.265), p.dark, 0.65)
-    rear = b.outline(((-0.41, 0.645), (-0.30, 0.87), (-0.22, 0.915), (-0.085, 0.925), (-0.085, 0.645)))
-    front = b.outline(((-0.02, 0.645), (-0.02, 0.925), (0.09, 0.92), (0.155, 0.875), (0.31, 0.645)))
+    w = b.near(-0.43, 0.33, 0.63, 0.94)
+    rear = w.outline(((-0.41, 0.645), (-0.30, 0.87), (-0.22, 0.915), (-0.085, 0.925), (-0.085, 0.645)))
+    front = w.outline(((-0.02, 0.645), (-0.02, 0.925), (0.09, 0.92), (0.155, 0.875), (0.31, 0.645)))
     for pane in (rear, front):
-        b.fill(pane, p.glass, 0.9 + 0.5 * (b.y - 0.75))
-        b.fill(pane * b.span(b.x - 0.5 * b.y, -0.42, -0.36), p.white, 0.9)
-    b.fill(b.line(-0.05, 0.28, -0.05, 0.64, 0.010) + b.line(0.34, 0.34, 0.34, 0.60, 0.008), p.dark, 0.6)
-    b.fill(b.line(-0.42, 0.34, -0.47, 0.60, 0.008), p.dark, 0.6)
-    b.fill(b.box(-0.17, -0.09, 0.555, 0.575) + b.box(0.20, 0.28, 0.555, 0.575), p.white, 0.95)
+        w.fill(pane, p.glass, 0.9 + 0.5 * (w.y - 0.75))
+        w.fill(pane * w.span(w.x - 0.5 * w.y, -0.42, -0.36), p.white, 0.9)
+    w = b.near(-0.50, 0.36, 0.26, 0.66)
+    w.fill(w.line(-0.05, 0.28, -0.05, 0.64, 0.010) + w.line(0.34, 0.34, 0.34, 0.60, 0.008), p.dark, 0.6)
+    w.fill(w.line(-0.42, 0.34, -0.47, 0.60, 0.008), p.dark, 0.6)
+    w.fill(w.box(-0.17, -0.09, 0.555, 0.575) + w.box(0.20, 0.28, 0.555, 0.575), p.white, 0.95)
     b.fill(body * b.span(b.y, 0.425, 0.442), p.white, 0.95)
-    b.fill(b.ellipse(0.815, 0.485, 0.045, 0.055), p.white)
-    b.fill(b.ellipse(0.825, 0.485, 0.028, 0.038), p.glass, 1.1)
-    b.fill(b.box(-0.885, -0.845, 0.43, 0.53), p.roof, 1.4)
-    b.fill(
-        b.limb((-0.87, 0.265, 0.028), (-0.74, 0.255, 0.024)) + b.limb((0.76, 0.255, 0.024), (0.88, 0.265, 0.028)), p.white, 0.85
+    w = b.near(0.76, 0.87, 0.42, 0.55)
+    w.fill(w.ellipse(0.815, 0.485, 0.045, 0.055), p.white)
+    w.fill(w.ellipse(0.825, 0.485, 0.028, 0.038), p.glass, 1.1)
+    w = b.near(-0.91, 0.92, 0.22, 0.54)
+    w.fill(w.box(-0.885, -0.845, 0.43, 0.53), p.roof, 1.4)
+    w.fill(
+        w.limb((-0.87, 0.265, 0.028), (-0.74, 0.255, 0.024)) + w.limb((0.76, 0.255, 0.024), (0.88, 0.265, 0.028)), p.white, 0.85
     )
     for x in (-0.52, 0.54):
-        b.fill(b.ellipse(x, 0.215, 0.225, 0.245) * b.span(b.y, 0.215, 1.0), p.dark, 0.45)
-        b.fill(b.ellipse(x, 0.18, 0.18, 0.18), p.roof, 0.40)
-        b.fill(b.ellipse(x, 0.18, 0.108, 0.108), p.white, 0.80 + 1.6 * (b.y - 0.18))
-        b.fill(b.ellipse(x, 0.18, 0.075, 0.075), p.main, 0.9)
-        b.fill(b.ellipse(x, 0.18, 0.028, 0.028), p.white, 0.95)
+        w = b.near(x - 0.23, x + 0.23, 0.0, 0.47)
+        w.fill(w.ellipse(x, 0.215, 0.225, 0.245) * w.span(w.y, 0.215, 1.0), p.dark, 0.45)
+        w.fill(w.ellipse(x, 0.18, 0.18, 0.18), p.roof, 0.40)
+        w.fill(w.ellipse(x, 0.18, 0.108, 0.108), p.white, 0.80 + 1.6 * (w.y - 0.18))
+        w.fill(w.ellipse(x, 0.18, 0.075, 0.075), p.main, 0.9)
+        w.fill(w.ellipse(x, 0.18, 0.028, 0.028), p.white, 0.95)
