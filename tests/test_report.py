@@ -175,7 +175,8 @@ def test_the_same_command_writes_the_same_report(pipeline, probe, tmp_path, monk
     assert report["scales"] == [16, 32, 64] and set(report["accuracy"]) == set(PROMPT_SETS)
     assert report["memorisation"]["unseen"] > 0 and report["standard"] == {}
     assert "### Held-out prompts (2)" in texts[0][1] and "no FID" in texts[0][1]
-    assert re.search(r"\| 64 \| spectrum: 16–32 cycles \| \S+ ± \S+ \| \S+ ± \S+ \|", texts[0][1])
+    assert re.search(r"\| 64 \| std of red \| \S+ ± \S+ \| \S+ ± \S+ \|", texts[0][1])
+    assert re.search(r"\| 32 \| real \|( [+-]\d\.\d\d \|){4}  \|", texts[0][1])
     assert "Wrote" in capsys.readouterr().out
 
 

@@ -73,7 +73,7 @@ class ProbeConfig:
     """Sizes of a probe, and the tables its heads answer from. 0.9 M parameters and 0.5 GFLOP per picture by default."""
 
     size: int = 128  # side of the pictures it looks at, in pixels
-    widths: tuple[int, int, int] = (32, 64, 112)  # channels at a half, a quarter and an eighth of that
+    widths: tuple[int, int, int] = (16, 48, 112)  # channels at a half, a quarter and an eighth of that
     features: int = 128  # of the vector that scenes are told apart by
     hidden: int = 128  # of the answers about a kind
     kinds: tuple[str, ...] = tuple(KINDS)

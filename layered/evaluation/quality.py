@@ -36,6 +36,7 @@ from layered.world import Vistas, caption, render
 
 CAPTION_WORLD, REFERENCE_WORLD = 2**31 - 7, 2**31 - 8  # seeds of the vistas to draw, and of those to compare with
 LAYOUT = 16  # pixels a side of the pictures that are compared as a whole
+SPECTRUM = "spectrum: "  # begins the names of its measures
 Key = tuple[str, str]  # scale or "all", measure
 
 
@@ -71,7 +72,7 @@ def compare(pictures: Mapping[int, Tensor], reference: Mapping[int, Tensor], pro
         values[scale, "patches: sliced Wasserstein"] = patch_distance(x, y, _rng())
         values[scale, "detail patches: sliced Wasserstein"] = patch_distance(high_pass(x), high_pass(y), _rng())
         for octave, error in enumerate(spectrum_error(x, y)):
-            values[scale, f"spectrum: {2**octave}–{2 ** (octave + 1)} cycles"] = error
+            values[scale, f"{SPECTRUM}{2**octave}–{2 ** (octave + 1)} cycles"] = error
         for name, differences in channel_differences(x, y).items():
             for channel, difference in zip(("red", "green", "blue"), differences, strict=True):
                 values[scale, f"{name} of {channel}"] = difference

@@ -14,13 +14,13 @@ from layered.config import SampleConfig, to_json_dict
 from layered.evaluation.accuracy import Accuracy, prompt_accuracy
 from layered.evaluation.probe import Probe
 from layered.evaluation.prompts import PROMPT_SETS
-from layered.evaluation.quality import Quality, Row, measure_quality
+from layered.evaluation.quality import SPECTRUM, Quality, Row, measure_quality
 from layered.evaluation.standard import check_standard, standard_scores
 from layered.pipeline import LayeredPipeline
 from layered.plots import scale_colour
 
 PICTURES, SEEDS, PROMPTS = 64, 3, 96
-_DRAWN, _REAL = "#6f8cff", "#9aa3b2"
+_DRAWN, _REAL = "#6f8cff", "#1d2433"
 
 
 def write_report(
@@ -82,6 +82,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _markdown(report: dict[str, Any], quality: Quality, accuracy: dict[str, dict[str, Accuracy]]) -> str:
+    rows = [row for row in quality.rows if not row.measure.startswith(SPECTRUM)]
     lines = [
         f"# Quality of {report['checkpoint']}",
         "",
@@ -96,7 +97,11 @@ def _markdown(report: dict[str, Any], quality: Quality, accuracy: dict[str, dict
         "(−1 to 1). Probe features are those of this project's attribute probe, not of Inception: their Fréchet distance is "
         "no FID.",
         "",
-        *_table(["scale", "measure", "drawn", "real"], [_measure_cells(row) for row in quality.rows]),
+        *_table(["scale", "measure", "drawn", "real"], [_measure_cells(row) for row in rows]),
+        "",
+        "Spectrum: log10 of power minus the reference's, by octave of cycles per picture.",
+        "",
+        *_spectra_table(quality.rows),
         "",
         "![spectra](spectra.png)",
         "",
@@ -138,8 +143,25 @@ def _markdown(report: dict[str, Any], quality: Quality, accuracy: dict[str, dict
 
 
 def _measure_cells(row: Row) -> list[str]:
-    real = "" if row.real is None else f"{row.real:.4g} ± {row.real_std:.2g}"
-    return [row.scale, row.measure, f"{row.drawn:.4g} ± {row.drawn_std:.2g}", real]
+    return [row.scale, row.measure, _cell(row.drawn, row.drawn_std), _cell(row.real, row.real_std)]
+
+
+def _cell(mean: float | None, std: float | None) -> str:
+    """A mean with its standard deviation where there were several seeds."""
+    return "" if mean is None else f"{mean:.4g}" + (f" ± {std:.2g}" if std else "")
+
+
+def _spectra_table(rows: list[Row]) -> list[str]:
+    """Drawn and real of every scale in a row each, an octave per column."""
+    octaves = [row for row in rows if row.measure.startswith(SPECTRUM)]
+    header = list(dict.fromkeys(row.measure.removeprefix(SPECTRUM).removesuffix(" cycles") for row in octaves))
+    lines = []
+    for scale in dict.fromkeys(row.scale for row in octaves):
+        own = [row for row in octaves if row.scale == scale]
+        for name in ("drawn", "real"):
+            cells = [f"{getattr(row, name):+.2f}" for row in own]
+            lines.append([scale, name, *cells, *[""] * (len(header) - len(cells))])
+    return _table(["scale", "pictures", *header], lines)
 
 
 def _memory_sentence(quality: Quality) -> str:
@@ -172,14 +194,14 @@ def _plot_spectra(rows: list[Row]) -> Figure:
     figure = _figure(2.6 * len(scales) + 0.6, 3.0)
     panels = figure.subplots(1, len(scales), sharey=True, squeeze=False)[0]
     for axes, scale in zip(panels, scales, strict=True):
-        octaves = [row for row in rows if row.scale == scale and row.measure.startswith("spectrum")]
+        octaves = [row for row in rows if row.scale == scale and row.measure.startswith(SPECTRUM)]
         cycles = [2**index for index in range(len(octaves))]
         axes.axhline(0, color="#444b5a", linewidth=0.8)
-        for values, stds, colour, label in (
-            ([row.real for row in octaves], [row.real_std for row in octaves], _REAL, "real"),
-            ([row.drawn for row in octaves], [row.drawn_std for row in octaves], scale_colour(int(scale)), "drawn"),
+        for values, stds, colour, line, label in (
+            ([row.real for row in octaves], [row.real_std for row in octaves], _REAL, ":", "real"),
+            ([row.drawn for row in octaves], [row.drawn_std for row in octaves], scale_colour(int(scale)), "-", "drawn"),
         ):
-            axes.errorbar(cycles, values, yerr=stds, color=colour, label=label, marker=".", linewidth=1.5, capsize=2)
+            axes.errorbar(cycles, values, yerr=stds, color=colour, label=label, linestyle=line, marker=".", capsize=2)
         axes.set_xscale("log", base=2)
         axes.set_title(f"{scale} px", fontsize=10, loc="left")
         axes.set_xlabel("cycles per picture, from", fontsize=8)
@@ -202,7 +224,7 @@ def _plot_accuracy(accuracy: dict[str, dict[str, Accuracy]]) -> Figure:
         low = [max(0.0, row.drawn - row.interval[0]) for row in rows]
         high = [max(0.0, row.interval[1] - row.drawn) for row in rows]
         axes.barh(names, drawn, xerr=(low, high), color=_DRAWN, height=0.65, error_kw={"elinewidth": 1, "capsize": 2})
-        axes.plot([row.rendered for row in rows], names, "|", color="#1d2433", markersize=11, markeredgewidth=2, label="ceiling")
+        axes.plot([row.rendered for row in rows], names, "|", color=_REAL, markersize=11, markeredgewidth=2, label="ceiling")
         axes.plot([row.luck for row in rows], names, "x", color="#d9534f", markersize=5, label="luck")
         axes.set_xlim(0, 1.02)
         axes.set_title(f"{which} prompts", fontsize=10, loc="left")
