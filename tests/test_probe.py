@@ -101,14 +101,14 @@ def test_jitter_leaves_the_picture_to_be_seen_and_depends_on_its_generator_alone
 
 
 def test_a_probe_learns_what_it_is_shown(cache) -> None:
-    probe, took = train_probe(TINY, steps=60, batch=16, rate=1e-2, caches=[cache], progress=False)
-    assert took["steps"] == 60 and took["pictures"] == 24
+    probe, took = train_probe(TINY, steps=50, batch=12, rate=1e-2, caches=[cache], progress=False)
+    assert took["steps"] == 50 and took["pictures"] == 24
     specs = Vistas(0).specs(0, 24)  # of the cache
     labels, pictures = labels_of(specs, TINY), render(specs, 32)
     torch.manual_seed(0)
     before = probe_loss(Probe(TINY)(pictures), labels)
-    assert probe_loss(probe(pictures), labels) < 0.75 * before
-    assert (probe(pictures).scene["time"].argmax(1) == labels.scene["time"]).float().mean() > 0.4  # by luck: 1/6
+    assert probe_loss(probe(pictures), labels) < 0.85 * before
+    assert (probe(pictures).scene["time"].argmax(1) == labels.scene["time"]).float().mean() > 0.3  # by luck: 1/6
 
 
 def test_the_same_steps_make_the_same_probe_from_fresh_renders() -> None:

@@ -161,7 +161,7 @@ def test_renders_are_nearer_to_renders_than_pictures_of_an_untrained_model(pipel
 def test_the_same_command_writes_the_same_report(pipeline, probe, tmp_path, monkeypatch, capsys) -> None:  # noqa: F811
     save_probe(tmp_path / "probe", probe, "")
     monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
-    options = ["--pictures", "4", "--seeds", "2", "--prompts", "2", "--steps", "2", "--training-world", "1"]
+    options = ["--pictures", "4", "--seeds", "2", "--prompts", "1", "--steps", "1", "--training-world", "1"]
     texts = []
     for name in ("one", "two"):
         out = tmp_path / name
@@ -174,14 +174,14 @@ def test_the_same_command_writes_the_same_report(pipeline, probe, tmp_path, monk
     report = json.loads(texts[0][0])
     assert report["scales"] == [16, 32, 64] and set(report["accuracy"]) == set(PROMPT_SETS)
     assert report["memorisation"]["unseen"] > 0 and report["standard"] == {}
-    assert "### Held-out prompts (2)" in texts[0][1] and "no FID" in texts[0][1]
+    assert "### Held-out prompts (1)" in texts[0][1] and "no FID" in texts[0][1]
     assert re.search(r"\| 64 \| std of red \| \S+ ± \S+ \| \S+ ± \S+ \|", texts[0][1])
     assert re.search(r"\| 32 \| real \|( [+-]\d\.\d\d \|){4}  \|", texts[0][1])
     assert "Wrote" in capsys.readouterr().out
 
 
 def test_without_training_pictures_copies_are_not_looked_for(pipeline, probe, tmp_path) -> None:  # noqa: F811
-    report = write_report(pipeline, probe, tmp_path, count=4, seeds=1, prompts=1, config=QUICK, progress=False)
+    report = write_report(pipeline, probe, tmp_path, count=4, seeds=1, prompts=1, config=SampleConfig(steps=1), progress=False)
     assert report["memorisation"] is None and "Not measured" in (tmp_path / "report.md").read_text()
 
 
