@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from layered.checkpoint import load_checkpoint
@@ -92,7 +92,17 @@ class LayeredPipeline:
         PromptError or ValueError with a sentence that says what to change.
         """
         config = config or SampleConfig()
-        schedule, text = self.schedule(config), self.encode(prompt)
+        return self.stream_batch([prompt], config, [config.seed])
+
+    def stream_batch(self, prompts: Sequence[str], config: SampleConfig, seeds: Sequence[int]) -> Iterator[Step]:
+        """``stream`` for several prompts at once, each with its own seed: ``step.x0[512]`` is (len(prompts), 3, 512, 512).
+
+        A prompt's picture is the one that ``stream`` makes of it, up to rounding. Raises ValueError unless there is a seed per
+        prompt.
+        """
+        if len(prompts) != len(seeds) or not prompts:
+            raise ValueError(f"A batch needs one seed per prompt, got {len(prompts)} prompts and {len(seeds)} seeds.")
+        schedule, text = self.schedule(config), TextStates.cat([self.encode(prompt) for prompt in prompts])
         guidance = config.guidance
         if isinstance(guidance, tuple):
             guidance = guidance + (1.0,) * (len(self.scales) - len(guidance)) if config.scales else guidance
@@ -105,7 +115,7 @@ class LayeredPipeline:
             shared_noise=config.noise != "independent",
             sleep_below=config.sleep_below,
         )
-        return sample(denoise, schedule, config, make_generators([config.seed]), device=self.device)
+        return sample(denoise, schedule, config, make_generators(seeds), device=self.device)
 
     def generate(
         self, prompt: str, config: SampleConfig | None = None, on_step: Callable[[Step], None] | None = None

@@ -1,9 +1,10 @@
-"""The command line of the evaluation: ``python -m layered.evaluation flops | speed | sheet | loss | detail``."""
+"""The command line: ``python -m layered.evaluation flops | speed | sheet | loss | detail | quality | probe``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -11,9 +12,14 @@ import torch
 from layered.config import MODELS, SOLVERS, SampleConfig
 from layered.evaluation.flops import flops_table
 from layered.evaluation.loss import LOGSNRS, detail_errors, unseen_losses
+from layered.evaluation.metrics import wilson_interval
+from layered.evaluation.probe import load_probe, save_probe
+from layered.evaluation.probe_training import measure_probe, probe_card, train_probe
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
 from layered.evaluation.speed import default_settings, peak_memory, speed_table
 from layered.pipeline import LayeredPipeline
+
+PROBE = Path("checkpoints/probe")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -29,30 +35,77 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     sheet.add_argument("--out", type=Path, required=True, help="picture file")
     sheet.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512])
     sheet.add_argument("--cell", type=int, default=256, help="pixels of a picture on the sheet")
-    sheet.add_argument("--guidance", type=float, default=SampleConfig().guidance)
-    sheet.add_argument("--solver", choices=SOLVERS, default=SampleConfig().solver)
-    sheet.add_argument("--steps", type=int, default=SampleConfig().steps)
     loss = commands.add_parser("loss", help="loss per scale on vistas that no training run has seen")
     loss.add_argument("--pictures", type=int, default=256)
     detail = commands.add_parser("detail", help="what each level adds to the one below, by noise level, on unseen vistas")
     detail.add_argument("--pictures", type=int, default=12)
     detail.add_argument("--logsnr", type=float, nargs="+", default=list(LOGSNRS), help="noise levels, of the scale itself")
-    for command in (speed, sheet, loss, detail):
+    quality = commands.add_parser("quality", help="report: pictures against renders, prompt accuracy, memorisation")
+    _add_quality(quality)
+    for command in (sheet, quality):
+        command.add_argument("--guidance", type=float, default=SampleConfig().guidance)
+        command.add_argument("--solver", choices=SOLVERS, default=SampleConfig().solver)
+        command.add_argument("--steps", type=int, default=SampleConfig().steps)
+    for command in (speed, sheet, loss, detail, quality):
         command.add_argument("--checkpoint", default="checkpoints/vista-512")
+    probe = commands.add_parser("probe", help="train the attribute probe, or measure it on held-out renders")
+    _add_probe(probe)
+    for command in (speed, sheet, loss, detail, quality, probe):
         command.add_argument("--threads", type=int, help="CPU threads")
         command.add_argument("--device", default="cpu")
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Measure and print."""
+def _add_quality(quality: argparse.ArgumentParser) -> None:
+    quality.add_argument("--out", type=Path, required=True, help="folder for report.json, report.md and figures")
+    quality.add_argument("--probe", type=Path, default=PROBE, help="folder of the attribute probe")
+    quality.add_argument("--pictures", type=int, default=64, help="pictures that are compared with renders, per seed")
+    quality.add_argument("--seeds", type=int, default=3)
+    quality.add_argument("--prompts", type=int, default=96, help="prompts of each set for prompt accuracy")
+    quality.add_argument(
+        "--training-world", type=int, metavar="SEED", help="world seed of the training pictures: looks for copies"
+    )
+    quality.add_argument("--training-pictures", type=int, default=1024, help="how many of them to compare with")
+    quality.add_argument("--fid-weights", type=Path, metavar="FILE", help="Inception weights of torch-fidelity: adds FID and IS")
+    quality.add_argument("--clip", type=Path, metavar="FOLDER", help="a CLIP model: adds the CLIP score")
+
+
+def _add_probe(probe: argparse.ArgumentParser) -> None:
+    task = probe.add_mutually_exclusive_group(required=True)
+    task.add_argument("--train", action="store_true")
+    task.add_argument("--measure", action="store_true", help="print its accuracy per attribute: the ceiling of prompt accuracy")
+    probe.add_argument("--minutes", type=float, default=60.0, help="of training")
+    probe.add_argument("--cache", type=Path, nargs="+", default=(), help="caches of python -m layered.world to learn from")
+    probe.add_argument("--seed", type=int, default=0)
+    probe.add_argument("--out", type=Path, default=PROBE, help="folder of the probe that is trained")
+    probe.add_argument("--probe", type=Path, default=PROBE, help="folder of the probe that is measured")
+    probe.add_argument("--pictures", type=int, default=1000, help="renders to measure it on")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; returns the exit status."""
     options = parse(arguments)
+    try:
+        _run(options)
+    except ValueError as error:  # of a checkpoint, a probe, a number: all are sentences for people
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
     if options.command == "flops":
         for row in flops_table(MODELS[options.model](), tuple(options.sizes)):
             print(json.dumps(row))
         return
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.command == "probe":
+        _train(options) if options.train else _measure(options)
+        return
+    if options.command == "quality":
+        _quality(options)
+        return
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, device=options.device)
     if options.command == "speed":
         for row in speed_table(pipeline, SHEET_PROMPTS[0], default_settings(pipeline.scales), options.repeats):
@@ -67,10 +120,54 @@ def main(arguments: list[str] | None = None) -> None:
                 ratio = {"enlarged": round(enlarged, 6), "ratio": round(error / enlarged, 3)} if enlarged else {}
                 print(json.dumps({"scale": size, "logsnr": logsnr, "error": round(error, 6)} | ratio))
     else:
-        config = SampleConfig(steps=options.steps, guidance=options.guidance, solver=options.solver)
-        draw_sheet(pipeline, SHEET_PROMPTS, config, options.sizes, options.out, options.cell)
+        draw_sheet(pipeline, SHEET_PROMPTS, _config(options), options.sizes, options.out, options.cell)
         print(f"Wrote {options.out}")
 
 
+def _config(options: argparse.Namespace) -> SampleConfig:
+    return SampleConfig(steps=options.steps, guidance=options.guidance, solver=options.solver)
+
+
+def _quality(options: argparse.Namespace) -> None:
+    from layered.evaluation.report import write_report  # here, for it alone needs matplotlib
+
+    probe = load_probe(options.probe, options.device)
+    pipeline = LayeredPipeline.from_pretrained(options.checkpoint, device=options.device)
+    training = None if options.training_world is None else (options.training_world, options.training_pictures)
+    write_report(
+        pipeline,
+        probe,
+        options.out,
+        count=options.pictures,
+        seeds=options.seeds,
+        prompts=options.prompts,
+        config=_config(options),
+        training=training,
+        fid_weights=options.fid_weights,
+        clip=options.clip,
+    )
+    print(f"Wrote {options.out / 'report.md'}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    probe, took = train_probe(minutes=options.minutes, caches=options.cache, device=options.device, seed=options.seed)
+    measured = measure_probe(probe, options.pictures)
+    save_probe(options.out, probe, probe_card(probe, took, measured))
+    print(json.dumps(took))
+    _print_accuracies(measured)
+    print(f"Wrote {options.out}")
+
+
+def _measure(options: argparse.Namespace) -> None:
+    _print_accuracies(measure_probe(load_probe(options.probe, options.device), options.pictures))
+
+
+def _print_accuracies(measured: dict[str, tuple[int, int]]) -> None:
+    for name, (right, asked) in measured.items():
+        low, high = wilson_interval(right, asked)
+        share = round(right / asked, 4) if asked else None
+        print(json.dumps({"attribute": name, "asked": asked, "accuracy": share, "low": round(low, 4), "high": round(high, 4)}))
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
