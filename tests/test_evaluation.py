@@ -59,6 +59,19 @@ def test_a_sheet_has_a_row_per_prompt_and_a_column_per_size(pipeline, tmp_path) 
     assert sheet.size == (64, 64) and len(sheet.getcolors(10_000)) > 16
 
 
+def test_prompts_may_stand_side_by_side(pipeline, tmp_path, monkeypatch, capsys) -> None:  # noqa: F811
+    monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
+    file, one = tmp_path / "sheet.png", tmp_path / "one.png"
+    options = ["--sizes", "64", "--cell", "64", "--steps", "1"]
+    main(["sheet", "--out", str(file), "--set", "short", "--count", "3", "--columns", "2", *options])
+    sheet = Image.open(file)
+    assert sheet.size == (128, 128) and sheet.crop((64, 64, 128, 128)).getextrema() == ((0, 0),) * 3
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:2] for line in lines[:3]] == ["1.", "2.", "3."]
+    draw_sheet(pipeline, [lines[0][3:], lines[1][3:]], SampleConfig(steps=1), (64,), one, cell=64, columns=2)
+    assert sheet.crop((0, 0, 128, 64)).tobytes() == Image.open(one).tobytes()
+
+
 def test_losses_are_repeatable_and_a_level_without_effect_is_plain_enlargement(pipeline) -> None:  # noqa: F811
     losses = unseen_losses(pipeline, 3)
     assert losses == unseen_losses(pipeline, 3) and tuple(losses) == pipeline.scales

@@ -133,6 +133,16 @@ def test_accuracy_is_measured_no_finer_than_the_probe_looks(pipeline, probe) -> 
     assert max(finest) <= TINY.size and tuple(tables) == PROMPT_SETS
 
 
+def test_the_accuracy_command_prints_the_sets_asked_for(pipeline, probe, tmp_path, monkeypatch, capsys) -> None:  # noqa: F811
+    save_probe(tmp_path / "probe", probe, "")
+    monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
+    options = ["--prompts", "2", "--sets", "short", "--steps", "1", "--probe", str(tmp_path / "probe")]
+    assert main(["accuracy", *options]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["set"] for row in rows} == {"short"} and rows[-1]["attribute"] == "all"
+    assert all(row["low"] <= row["drawn"] <= row["high"] for row in rows)
+
+
 # ---------------------------------------------------------------- the report
 
 

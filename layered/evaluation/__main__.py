@@ -1,4 +1,4 @@
-"""The command line: ``python -m layered.evaluation flops | speed | sheet | loss | detail | quality | probe``."""
+"""The command line: ``python -m layered.evaluation flops | speed | sheet | loss | detail | accuracy | quality | probe``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from layered.config import MODELS, SOLVERS, SampleConfig
+from layered.evaluation.accuracy import prompt_accuracy
 from layered.evaluation.flops import flops_table
 from layered.evaluation.loss import LOGSNRS, detail_errors, unseen_losses
 from layered.evaluation.metrics import wilson_interval
-from layered.evaluation.probe import load_probe, save_probe
+from layered.evaluation.probe import ProbeConfig, load_probe, save_probe
 from layered.evaluation.probe_training import measure_probe, probe_card, train_probe
+from layered.evaluation.prompts import PROMPT_SETS, draw_prompts
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
 from layered.evaluation.speed import default_settings, peak_memory, speed_table
 from layered.pipeline import LayeredPipeline
@@ -35,22 +38,29 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     sheet.add_argument("--out", type=Path, required=True, help="picture file")
     sheet.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512])
     sheet.add_argument("--cell", type=int, default=256, help="pixels of a picture on the sheet")
+    sheet.add_argument("--set", choices=PROMPT_SETS, help="prompts of this set of the accuracy in place of the usual sixteen")
+    sheet.add_argument("--count", type=int, default=64, help="how many prompts of the set")
+    sheet.add_argument("--columns", type=int, default=1, help="prompts side by side")
     loss = commands.add_parser("loss", help="loss per scale on vistas that no training run has seen")
     loss.add_argument("--pictures", type=int, default=256)
     detail = commands.add_parser("detail", help="what each level adds to the one below, by noise level, on unseen vistas")
     detail.add_argument("--pictures", type=int, default=12)
     detail.add_argument("--logsnr", type=float, nargs="+", default=list(LOGSNRS), help="noise levels, of the scale itself")
+    accuracy = commands.add_parser("accuracy", help="whether pictures show what their prompts state, by the attribute probe")
+    accuracy.add_argument("--probe", type=Path, default=PROBE, help="folder of the attribute probe")
+    accuracy.add_argument("--prompts", type=int, default=96, help="prompts of each set")
+    accuracy.add_argument("--sets", choices=PROMPT_SETS, nargs="+", default=list(PROMPT_SETS))
     quality = commands.add_parser("quality", help="report: pictures against renders, prompt accuracy, memorisation")
     _add_quality(quality)
-    for command in (sheet, quality):
+    for command in (sheet, accuracy, quality):
         command.add_argument("--guidance", type=float, default=SampleConfig().guidance)
         command.add_argument("--solver", choices=SOLVERS, default=SampleConfig().solver)
         command.add_argument("--steps", type=int, default=SampleConfig().steps)
-    for command in (speed, sheet, loss, detail, quality):
+    for command in (speed, sheet, loss, detail, accuracy, quality):
         command.add_argument("--checkpoint", default="checkpoints/vista-512")
     probe = commands.add_parser("probe", help="train the attribute probe, or measure it on held-out renders")
     _add_probe(probe)
-    for command in (speed, sheet, loss, detail, quality, probe):
+    for command in (speed, sheet, loss, detail, accuracy, quality, probe):
         command.add_argument("--threads", type=int, help="CPU threads")
         command.add_argument("--device", default="cpu")
     return parser.parse_args(arguments)
@@ -75,6 +85,7 @@ def _add_probe(probe: argparse.ArgumentParser) -> None:
     task.add_argument("--train", action="store_true")
     task.add_argument("--measure", action="store_true", help="print its accuracy per attribute: the ceiling of prompt accuracy")
     probe.add_argument("--minutes", type=float, default=60.0, help="of training")
+    probe.add_argument("--size", type=int, default=ProbeConfig().size, help="pixels a side of the pictures that it looks at")
     probe.add_argument("--cache", type=Path, nargs="+", default=(), help="caches of python -m layered.world to learn from")
     probe.add_argument("--seed", type=int, default=0)
     probe.add_argument("--out", type=Path, default=PROBE, help="folder of the probe that is trained")
@@ -103,8 +114,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "probe":
         _train(options) if options.train else _measure(options)
         return
-    if options.command == "quality":
-        _quality(options)
+    if options.command in ("quality", "accuracy"):
+        (_quality if options.command == "quality" else _accuracy)(options)
         return
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, device=options.device)
     if options.command == "speed":
@@ -120,12 +131,28 @@ def _run(options: argparse.Namespace) -> None:
                 ratio = {"enlarged": round(enlarged, 6), "ratio": round(error / enlarged, 3)} if enlarged else {}
                 print(json.dumps({"scale": size, "logsnr": logsnr, "error": round(error, 6)} | ratio))
     else:
-        draw_sheet(pipeline, SHEET_PROMPTS, _config(options), options.sizes, options.out, options.cell)
+        prompts = [prompt.text for prompt in draw_prompts(options.set, options.count)] if options.set else SHEET_PROMPTS
+        draw_sheet(pipeline, prompts, _config(options), options.sizes, options.out, options.cell, options.columns)
+        if options.set:
+            print("\n".join(f"{number}. {prompt}" for number, prompt in enumerate(prompts, 1)))
         print(f"Wrote {options.out}")
 
 
 def _config(options: argparse.Namespace) -> SampleConfig:
     return SampleConfig(steps=options.steps, guidance=options.guidance, solver=options.solver)
+
+
+def _accuracy(options: argparse.Namespace) -> None:
+    probe = load_probe(options.probe, options.device)
+    pipeline = LayeredPipeline.from_pretrained(options.checkpoint, device=options.device)
+    with tqdm(total=options.prompts * len(options.sets), unit="picture") as bar:
+        results = prompt_accuracy(pipeline, probe, options.prompts, _config(options), bar.update, options.sets)
+    for which, table in results.items():
+        for name, one in table.items():
+            low, high = one.interval
+            row = {"set": which, "attribute": name, "claims": one.claims, "drawn": one.drawn, "low": low, "high": high}
+            row |= {"luck": one.luck, "ceiling": one.rendered}
+            print(json.dumps({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}))
 
 
 def _quality(options: argparse.Namespace) -> None:
@@ -150,7 +177,8 @@ def _quality(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    probe, took = train_probe(minutes=options.minutes, caches=options.cache, device=options.device, seed=options.seed)
+    config = ProbeConfig(size=options.size)
+    probe, took = train_probe(config, minutes=options.minutes, caches=options.cache, device=options.device, seed=options.seed)
     measured = measure_probe(probe, options.pictures)
     save_probe(options.out, probe, probe_card(probe, took, measured))
     print(json.dumps(took))

@@ -12,7 +12,7 @@ from torch import Tensor
 from layered.config import SampleConfig
 from layered.evaluation.metrics import wilson_interval
 from layered.evaluation.probe import Findings, Probe
-from layered.evaluation.prompts import PROMPT_SETS, Claim, Prompt, draw_prompts
+from layered.evaluation.prompts import PROMPT_SETS, Claim, Prompt, PromptSet, draw_prompts
 from layered.pipeline import LayeredPipeline
 from layered.pyramid import downsample_image
 from layered.world import render
@@ -111,12 +111,13 @@ def prompt_accuracy(
     count: int,
     config: SampleConfig | None = None,
     tick: Callable[[int], None] = lambda pictures: None,
+    sets: Sequence[PromptSet] = PROMPT_SETS,
 ) -> dict[str, dict[str, Accuracy]]:
     """Accuracy by set of prompts and attribute, ``count`` prompts each; pictures are drawn no larger than the probe looks at."""
     scales = tuple(size for size in pipeline.scales if size <= probe.config.size) or pipeline.scales[:1]
     config = dataclasses.replace(config or SampleConfig(), scales=scales)
     results = {}
-    for which in PROMPT_SETS:
+    for which in sets:
         prompts = draw_prompts(which, count)
         drawn = draw_pictures(pipeline, [prompt.text for prompt in prompts], config, tick=tick)[scales[-1]]
         rendered = render([prompt.spec for prompt in prompts], probe.config.size)

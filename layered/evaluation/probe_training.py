@@ -190,7 +190,8 @@ def probe_card(probe: Probe, took: dict[str, float], measured: dict[str, tuple[i
             "kinds it finds that are there; attributes of objects are asked of kinds that are there.\n",
             "| attribute | asked | accuracy |\n| --- | --- | --- |",
             *rows,
-            "\n```bash\npython -m layered.evaluation probe --train --minutes 60 --out checkpoints/probe\n"
+            "\n```bash\npython -m layered.evaluation probe --train --minutes 60 "
+            f"--size {probe.config.size} --out checkpoints/probe\n"
             "python -m layered.evaluation probe --measure --pictures 1000\n```\n",
         ]
     )

@@ -34,15 +34,23 @@ SHEET_PROMPTS = (
 
 
 def draw_sheet(
-    pipeline: LayeredPipeline, prompts: Sequence[str], config: SampleConfig, sizes: Sequence[int], file: Path, cell: int = 256
+    pipeline: LayeredPipeline,
+    prompts: Sequence[str],
+    config: SampleConfig,
+    sizes: Sequence[int],
+    file: Path,
+    cell: int = 256,
+    columns: int = 1,
 ) -> None:
-    """One row per prompt (seed = its number), one column per size, every picture shown ``cell`` pixels wide; writes one file."""
-    sheet = Image.new("RGB", (len(sizes) * cell, len(prompts) * cell))
-    for row, prompt in enumerate(tqdm(prompts, unit="prompt")):
-        final = pipeline.generate(prompt, dataclasses.replace(config, seed=row)).final
+    """``columns`` prompts per row, each drawn from the seed of its number and shown at every size, ``cell`` pixels wide."""
+    rows = -(-len(prompts) // columns)
+    sheet = Image.new("RGB", (columns * len(sizes) * cell, rows * cell))
+    for number, prompt in enumerate(tqdm(prompts, unit="prompt")):
+        final = pipeline.generate(prompt, dataclasses.replace(config, seed=number)).final
+        row, first = number // columns, number % columns * len(sizes)
         for column, size in enumerate(sizes):
             resample = Image.Resampling.NEAREST if size < cell else Image.Resampling.BOX
             picture = Image.fromarray(to_uint8(final[size])[0]).resize((cell, cell), resample)
-            sheet.paste(picture, (column * cell, row * cell))
+            sheet.paste(picture, ((first + column) * cell, row * cell))
     file.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(file, quality=90)
