@@ -111,6 +111,7 @@ function store(frame) {
 function take(value) {
   if (!value || !value.run) return;
   const fresh = value.run !== run?.id;
+  if (fresh && past.some((one) => one.id === value.run)) return; // said again while an earlier run is on show
   if (fresh) {
     const scales = Object.keys(value.frame.measures.logsnr).sort((a, b) => a - b);
     if (scales.join() !== [...figures.keys()].join()) buildPanels(scales);
