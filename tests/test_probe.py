@@ -172,14 +172,16 @@ def test_a_probe_that_cannot_be_used_is_refused_with_a_sentence(folder, tmp_path
 def test_the_command_trains_and_measures(tmp_path, monkeypatch, capsys) -> None:
     asked = {}
 
-    def quick(**options):
-        asked.update(options)
+    def quick(config, **options):
+        asked.update(options | {"size": config.size})
         return train_probe(TINY, steps=1, batch=2, progress=False)
 
     monkeypatch.setattr(command, "train_probe", quick)
     out = tmp_path / "probe"
-    assert command.main(["probe", "--train", "--minutes", "3", "--out", str(out), "--pictures", "4"]) == 0
-    assert asked["minutes"] == 3 and (out / "README.md").read_text().startswith("---\nlicense: apache-2.0")
+    assert command.main(["probe", "--train", "--minutes", "3", "--size", "64", "--out", str(out), "--pictures", "4"]) == 0
+    assert (
+        asked["minutes"] == 3 and asked["size"] == 64 and (out / "README.md").read_text().startswith("---\nlicense: apache-2.0")
+    )
     trained = capsys.readouterr().out
     assert command.main(["probe", "--measure", "--probe", str(out), "--pictures", "4"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
