@@ -28,7 +28,7 @@ function buildPanels(scales) {
     difference.width = difference.height = Number(size);
     difference.setAttribute("aria-hidden", "true");
     const other = make("img", "pinned");
-    other.alt = "";
+    other.alt = size + " px of run A";
     other.draggable = false;
     frame.append(make("span", "ghost", size), image, other, difference);
     frame.addEventListener("click", () => enlarge(size));
