@@ -252,7 +252,7 @@ plot.addEventListener("pointerup", () => (dragging = false));
 
 const writing = (node) => node.closest?.("input:not([type=checkbox]):not([type=button]), textarea, select, [contenteditable=true], [role=listbox], [role=radiogroup]");
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || !root.isConnected) return;
+  if (event.defaultPrevented || !root.isConnected || !root.offsetParent) return; // another tab is on show
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     document.querySelector("#run")?.click();

@@ -89,6 +89,32 @@ def tiny_encoder(tiny_encoder_folder: Path) -> TextEncoder:
     return TextEncoder.from_pretrained(tiny_encoder_folder)
 
 
+# ---------------------------------------------------------------- page
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, Any, Any]]:
+    """The page over a pipeline that needs no model: its address, the pipeline, the handlers."""
+    from fake_pipeline import FakePipeline, serve
+
+    pipeline = FakePipeline(pause=0.02)
+    with serve(pipeline) as (url, handlers):
+        yield url, pipeline, handlers
+
+
+@pytest.fixture
+def studio(open_page: Callable[..., Page], server: tuple[str, Any, Any]) -> Callable[..., Page]:
+    """``studio("?steps=5", **context)`` opens the page, ready."""
+    from page_helpers import ready
+
+    def open_(query: str = "", **context: Any) -> Page:
+        page = open_page(server[0] + query, **context)
+        ready(page)
+        return page
+
+    return open_
+
+
 # ------------------------------------------------------------- browser
 
 

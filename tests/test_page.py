@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from fake_pipeline import SCALES, FakePipeline, serve
+from fake_pipeline import SCALES, serve
 from page_helpers import PROMPT, at_least, draw, no_requests, pixels, ready, state, until, viewer
 
 from layered.config import SampleConfig
-from layered.studio.handlers import Handlers
 from layered.studio.settings import EXAMPLES
 from layered.trajectory import Trajectory
 
@@ -25,29 +23,10 @@ if TYPE_CHECKING:
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "vista-512"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, FakePipeline, Handlers]]:
-    pipeline = FakePipeline(pause=0.02)
-    with serve(pipeline) as (url, handlers):
-        yield url, pipeline, handlers
-
-
 @pytest.fixture
 def slow(server, monkeypatch) -> None:
     """Runs of a hundred steps then take longer than any test."""
     monkeypatch.setattr(server[1], "pause", 1.0)
-
-
-@pytest.fixture
-def studio(open_page: Callable[..., Page], server) -> Callable[..., Page]:
-    """``studio("?steps=5", **context)`` opens the page, ready."""
-
-    def open_(query: str = "", **context: Any) -> Page:
-        page = open_page(server[0] + query, **context)
-        ready(page)
-        return page
-
-    return open_
 
 
 # ------------------------------------------------------------------ a run

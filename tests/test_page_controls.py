@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from fake_pipeline import SCALES, FakePipeline, serve
-from page_helpers import PROMPT, choose, draw, open_card, ready, until
+from fake_pipeline import SCALES
+from page_helpers import PROMPT, choose, draw, open_card, until
 
 from layered.config import SampleConfig
 from layered.schedule import Schedule
 from layered.studio.exports import read_png_settings
-from layered.studio.handlers import Handlers
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    pass
 
 WIDTHS = [(390, 844), (768, 1024), (1440, 900), (1920, 1080)]
 CONTRAST = """() => {
@@ -44,25 +42,6 @@ CONTRAST = """() => {
   }
   return bad;
 }"""  # every visible text against the ground below it: WCAG AA asks for 4.5
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, FakePipeline, Handlers]]:
-    pipeline = FakePipeline(pause=0.02)
-    with serve(pipeline) as (url, handlers):
-        yield url, pipeline, handlers
-
-
-@pytest.fixture
-def studio(open_page: Callable[..., Page], server) -> Callable[..., Page]:
-    """``studio("?steps=5", **context)`` opens the page, ready."""
-
-    def open_(query: str = "", **context: Any) -> Page:
-        page = open_page(server[0] + query, **context)
-        ready(page)
-        return page
-
-    return open_
 
 
 # ------------------------------------------------------------------ the controls

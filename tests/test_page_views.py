@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from fake_pipeline import FakePipeline, serve
-from page_helpers import draw, no_requests, pixels, ready, state, until, viewer
-
-from layered.studio.handlers import Handlers
+from page_helpers import draw, no_requests, pixels, state, until, viewer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, FakePipeline, Handlers]]:
-    pipeline = FakePipeline(pause=0.02)
-    with serve(pipeline) as (url, handlers):
-        yield url, pipeline, handlers
-
-
-@pytest.fixture
-def studio(open_page: Callable[..., Page], server) -> Callable[..., Page]:
-    """``studio("?steps=5", **context)`` opens the page, ready."""
-
-    def open_(query: str = "", **context: Any) -> Page:
-        page = open_page(server[0] + query, **context)
-        ready(page)
-        return page
-
-    return open_
 
 
 def test_a_scale_that_sleeps_shows_the_one_below(studio):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MODEL_QUEUE = "model"  # the queue that everything which runs the model shares
 SIDE_BY_SIDE = 3  # the finest scales that are always on show; coarser ones on request
 
 EXAMPLES: tuple[tuple[str, str], ...] = (

@@ -10,6 +10,7 @@ from layered.plots import SCALE_COLOURS
 from layered.studio.components import ASSETS, asset
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
+STYLES = ("studio.css",)  # the page's, then one file per tab that needs its own
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
@@ -78,7 +79,7 @@ def launch_options() -> dict[str, Any]:
     """Arguments of ``launch()`` that belong to the page, not to the host it runs on."""
     return {
         "theme": theme(),
-        "css": asset("studio.css") + scale_rules(),
+        "css": "\n".join(map(asset, STYLES)) + scale_rules(),
         "favicon_path": ASSETS / "favicon.svg",
         "footer_links": ["api"],
         "run_history": False,

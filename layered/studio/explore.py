@@ -1,0 +1,188 @@
+"""Explore: prompt, viewer and controls, and what their events are wired to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import gradio as gr
+
+from layered.studio.components import UnknownWords, Viewer
+from layered.studio.controls import Controls
+from layered.studio.handlers import Handlers
+from layered.studio.links import from_query, shift_name
+from layered.studio.settings import MODEL_QUEUE, StudioSettings
+
+BEGIN = "(...values) => { window.layeredViewer?.begin(); return values; }"
+STOP = "() => { window.layeredViewer?.stop(); }"
+FREE = "() => { window.layeredViewer?.free(); }"
+FAIL = "() => { window.layeredViewer?.fail(); }"
+PRESS_RUN = "() => { document.querySelector('#run')?.click(); }"
+PRESS = "() => { document.querySelector('#%s')?.click(); }"
+RUN_NAME = "() => [window.layeredViewer?.run()?.id ?? '']"
+RUN_QUERY = "() => [window.layeredViewer?.run()?.query ?? '']"
+COPY_LINK = """async () => {
+  const run = window.layeredViewer?.run();
+  if (!run) return ["There is nothing to share yet: press Run first."];
+  const link = location.origin + location.pathname + "?" + run.query;
+  history.replaceState(null, "", link);
+  try { await navigator.clipboard.writeText(link); return ["Link copied. It is in the address bar too."]; }
+  catch { return ["The link is in the address bar: copy it from there."]; }
+}"""
+COPY_SETTINGS = """async () => {
+  const run = window.layeredViewer?.run();
+  if (!run) return ["There are no settings to copy yet: press Run first."];
+  const text = JSON.stringify(run.settings, null, 2);
+  try { await navigator.clipboard.writeText(text); return ["Settings copied as JSON."]; }
+  catch {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    link.download = "layered-settings.json";
+    link.click();
+    return ["Settings saved as a file."];
+  }
+}"""
+
+
+class Explore:
+    """The first tab: one prompt, drawn at every scale, step by step."""
+
+    def __init__(self, handlers: Handlers, settings: StudioSettings) -> None:
+        self.handlers, self.settings = handlers, settings
+
+        def frames(asked: Any) -> list[dict[str, Any]]:
+            return handlers.frames(asked)  # gradio marks what the page may call, and cannot mark a method
+
+        with gr.Row(elem_id="explore", equal_height=False):
+            with gr.Column(scale=1, min_width=320, elem_id="stage"):
+                self._prompt()
+                self.viewer = Viewer(handlers.scales, server_functions=[frames], elem_id="viewer")
+                self._downloads()
+            with gr.Column(scale=0, min_width=320, elem_id="panel"):
+                self.controls = Controls(handlers.scales, settings)
+                self.reset = gr.Button("Reset to defaults", size="sm", elem_id="reset")
+        self._wire()
+
+    # ------------------------------------------------------------ layout
+
+    def _prompt(self) -> None:
+        with gr.Row(elem_id="ask", equal_height=False):
+            self.prompt = gr.Textbox(
+                label="Prompt",
+                placeholder="Describe a landscape: a red balloon over snowy mountains at sunset …",
+                lines=1,
+                max_lines=4,
+                container=False,
+                scale=1,
+                min_width=200,
+                elem_id="prompt",
+            )
+            with gr.Row(elem_id="actions"):
+                self.run = gr.Button("Run", variant="primary", min_width=96, elem_id="run")
+                self.stop = gr.Button("Stop", min_width=72, elem_id="stop")
+        with gr.Row(elem_id="under"):
+            self.words = UnknownWords({"words": []}, elem_id="words")
+            self.queue = gr.HTML("", elem_id="queue")
+        with gr.Row(elem_id="examples"):
+            self.examples = [
+                (gr.Button(name, size="sm", min_width=0, elem_classes="chip-button"), prompt)
+                for name, prompt in self.settings.examples
+            ]
+            self.surprise = gr.Button("Surprise me", size="sm", min_width=0, elem_classes="chip-button", elem_id="surprise")
+
+    def _downloads(self) -> None:
+        with gr.Row(elem_id="take"):
+            self.get_png = gr.Button("PNG with settings", size="sm", min_width=0, elem_id="get-png")
+            self.get_trajectory = gr.Button("Trajectory", size="sm", min_width=0, elem_id="get-trajectory")
+            self.get_settings = gr.Button("Settings", size="sm", min_width=0, elem_id="get-settings")
+            self.get_link = gr.Button("Link", size="sm", min_width=0, elem_id="get-link")
+            self.note = gr.Markdown("", elem_id="note")
+        self.png = gr.DownloadButton(visible="hidden", elem_id="png-file")
+        self.trajectory = gr.DownloadButton(visible="hidden", elem_id="trajectory-file")
+        self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the run on show: its name, or its query
+        self.recall = gr.Button(visible="hidden", elem_id="recall")
+
+    # ------------------------------------------------------------ events
+
+    def _wire(self) -> None:
+        handlers, values = self.handlers, self.controls.values
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        aside: dict[str, Any] = quiet | {"queue": False}
+
+        running = gr.on(
+            [self.run.click, self.prompt.submit],
+            self._run,
+            {self.prompt, *values.values()},
+            [self.viewer, values["seed"]],
+            js=BEGIN,
+            preprocess=False,  # every value is checked in one place, so that every refusal is a sentence
+            api_visibility="private",
+            show_progress="minimal",  # the position in the queue in words: the full one animates without end
+            show_progress_on=self.queue,
+            trigger_mode="once",
+            concurrency_id=MODEL_QUEUE,
+            concurrency_limit=1,
+        )
+        running.failure(None, js=FAIL, **quiet)
+        running.then(None, js=FREE, **quiet)
+        self.stop.click(None, cancels=[running], js=STOP, **aside)
+
+        for button, prompt in self.examples:
+            filled = button.click(None, None, self.prompt, js=f"() => {json.dumps(prompt)}", **aside)
+            filled.then(None, js=PRESS_RUN, **aside)
+
+        drawn = self.surprise.click(handlers.surprise, None, self.prompt, **aside)
+        drawn.success(None, js=PRESS_RUN, **aside)
+
+        self.prompt.change(handlers.unknown_words, self.prompt, self.words, trigger_mode="always_last", **aside)
+        shifts = [values[shift_name(size)] for size in handlers.scales]
+        inputs = [*shifts, values["noise"]]
+        keys = [*(shift_name(size) for size in handlers.scales), "noise"]
+        gr.on(
+            [component.change for component in inputs],
+            lambda *given: handlers.schedule(dict(zip(keys, given, strict=True))),
+            inputs,
+            self.controls.curves,
+            preprocess=False,
+            trigger_mode="always_last",
+            **aside,
+        )
+        defaults = self.controls.defaults
+        self.reset.click(lambda: [defaults[name] for name in values], None, list(values.values()), **aside)
+
+        folder = self.png.GRADIO_CACHE
+        for button, write, target in (
+            (self.get_png, handlers.png, self.png),
+            (self.get_trajectory, handlers.trajectory, self.trajectory),
+        ):
+            made = button.click(lambda run, write=write: write(run, folder), self.chosen, target, js=RUN_NAME, **quiet)
+            made.success(None, js=PRESS % target.elem_id, **aside)
+        controls = [self.prompt, *values.values()]
+        self.recall.click(lambda query: self._restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **aside)
+        self.get_link.click(None, None, self.note, js=COPY_LINK, **aside)
+        self.get_settings.click(None, None, self.note, js=COPY_SETTINGS, **aside)
+
+        context = gr.context.Context.root_block
+        context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)
+
+    def _run(self, given: dict[Any, Any], request: gr.Request) -> Iterator[tuple[Any, Any]]:
+        values = {name: given[component] for name, component in self.controls.values.items()}
+        first = True
+        for value, run in self.handlers.run(given[self.prompt], values, request.session_hash or ""):
+            yield value, (run.config.seed if first else gr.skip())
+            first = False
+
+    def _restored(self, query: dict[str, str]) -> list[Any]:
+        """Prompt and controls of a run, from its query; what that does not say was at its default."""
+        found = self.controls.defaults | {"random_seed": False} | from_query(query, self.handlers.scales, self.controls.ranges)
+        return [found.get("prompt", gr.skip()), *(found.get(name, gr.skip()) for name in self.controls.values)]
+
+    def _restore(self, request: gr.Request) -> list[Any]:
+        """The controls as the link says; what it does not say, or says badly, stays at its default."""
+        found = from_query(dict(request.query_params), self.handlers.scales, self.controls.ranges)
+        if "seed" in found:
+            found["random_seed"] = False
+        curves = self.handlers.schedule(self.controls.defaults | found)
+        return [found.get("prompt", gr.skip()), *(found.get(name, gr.skip()) for name in self.controls.values), curves]
