@@ -113,3 +113,14 @@ def test_a_network_trains_on_a_folder(folder, tmp_path) -> None:
 
     progress = Trainer(new_model(tiny(), seed=3), plan(), CONFIG, sources, numbered, tmp_path / "run").run()
     assert [stage["pictures"] for stage in progress.history] == [32] * 4
+
+
+def test_caches_of_one_size_are_drawn_from_as_one_and_twice_named_counts_twice(tmp_path) -> None:
+    for name, seed, count, size in (("a", 1, 2, 16), ("b", 2, 4, 16), ("large", 3, 2, 32)):
+        build_cache(tmp_path / name, seed=seed, count=count, size=size, progress=False)
+    small, large = open_sources([str(tmp_path / name) for name in ("a", "large", "b", "a")], (16, 32), 0, "cpu")
+    assert (small.size, large.size) == (16, 32)
+    everything, _ = small.draw(4000, torch.Generator().manual_seed(0))
+    kinds, times = everything.unique(dim=0, return_counts=True)
+    assert len(kinds) == 6
+    assert sorted(times.tolist()) == pytest.approx([500] * 4 + [1000] * 2, rel=0.2)

@@ -19,6 +19,7 @@ from layered.training.loop import Trainer, batch_losses, new_model, stacked
 from layered.training.optim import Muon, PowerEMA, learning_rate, orthogonalized, split_parameters
 from layered.training.plan import LOGSNR_OF_TOP, StageConfig, TrainConfig, stacking_plan
 from layered.training.state import load_progress
+from layered.training.team import Team
 from tests.test_unet import tiny
 
 CONFIG = TrainConfig(autocast=False)
@@ -208,7 +209,7 @@ def test_muon_takes_the_steps_of_torch_muon(shape) -> None:
     start = torch.randn(shape, generator=generator)
     ours, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
     optimizers = (
-        Muon([ours], lr=0.01, weight_decay=0.1),
+        Muon([ours], lr=0.01, weight_decay=0.1, spread=Team().spread),
         torch.optim.Muon([theirs], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
     )
     for _ in range(5):

@@ -85,7 +85,7 @@ class Trainer:
         for size in stage.train:
             for parameter in self.model.level_parameters(size):
                 parameter.requires_grad_(True)
-        optimizers = make_optimizers(self.model, stage, self.config)
+        optimizers = make_optimizers(self.model, stage, self.config, self.team)
         ema = PowerEMA(self.model, self.config.ema_power)
         if resumed:
             tensors = load_weights(self.folder, self.model, ema.model)

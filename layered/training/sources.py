@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from layered.training.pictures import PictureSet
 from layered.world import VOCABULARY, Vistas, caption, render
-from layered.world.cache import load_cache
+from layered.world.cache import cache_size, load_cache
+from layered.world.spec import VistaSpec
 
 
 class Source(Protocol):
@@ -28,20 +30,32 @@ class Source(Protocol):
 
 
 class CachedVistas:
-    """Pictures that ``python -m layered.world --cache`` rendered before, each with a few captions of its own."""
+    """Pictures that ``python -m layered.world --cache`` rendered before, each with a few captions of its own.
+
+    Several folders of one size are drawn from as one; a folder that is named twice counts twice.
+    """
 
     words, own_prompts = VOCABULARY, False
 
-    def __init__(self, folder: str | Path, captions: int = 4) -> None:
-        self.pictures, self.specs = load_cache(folder)
-        self.size, self.captions = self.pictures.shape[1], captions
+    def __init__(self, *folders: str | Path, captions: int = 4) -> None:
+        self.caches = [load_cache(folder) for folder in folders]
+        self.size, self.captions = self.caches[0][0].shape[1], captions
 
     def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
-        picks = torch.randint(0, len(self.specs), (count,), generator=generator).tolist()[part]
+        total = sum(len(specs) for _, specs in self.caches)
+        picks = torch.randint(0, total, (count,), generator=generator).tolist()[part]
         variants = torch.randint(0, self.captions, (count,), generator=generator).tolist()[part]
-        pixels = torch.from_numpy(np.stack([self.pictures[i] for i in picks]))
-        images = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
-        return images, [caption(self.specs[i], variant) for i, variant in zip(picks, variants, strict=True)]
+        pixels, specs = zip(*map(self._vista, picks), strict=True)
+        images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return images, [caption(spec, variant) for spec, variant in zip(specs, variants, strict=True)]
+
+    def _vista(self, index: int) -> tuple[np.ndarray, VistaSpec]:
+        """Picture number ``index`` of all caches together, and its description."""
+        for pictures, specs in self.caches:
+            if index < len(specs):
+                return pictures[index], specs[index]
+            index -= len(specs)
+        raise IndexError(index)
 
 
 class LiveVistas:
@@ -64,10 +78,8 @@ def open_sources(data: Sequence[str], scales: Sequence[int], seed: int, device: 
 
     A set of pictures is read once per scale, so that a small stage decodes small pictures. Raises what the sources raise.
     """
-    sources: list[Source] = []
-    for name in data:
-        if (Path(name) / "world.json").exists():
-            sources.append(CachedVistas(name))
-        else:
-            sources += [PictureSet(name, size) for size in scales]
+    caches = [name for name in data if (Path(name) / "world.json").exists()]
+    by_size = itertools.groupby(sorted(caches, key=cache_size), cache_size)
+    sources: list[Source] = [CachedVistas(*folders) for _, folders in by_size]
+    sources += [PictureSet(name, size) for name in data if name not in caches for size in scales]
     return sources or [LiveVistas(scales[-1], seed, device)]

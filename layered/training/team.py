@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,15 @@ class Team:
         flat = self._reduced(torch.cat([g.flatten() for g in gradients]))
         for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(mean.view_as(gradient))
+
+    def spread(self, work: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+        """``work(items)`` for a stack (N, …) whose items are worked on one by one: every process does its part, all get all."""
+        if self._accelerator is None:
+            return work(items)
+        part = -(-len(items) // self.count)
+        own = items[self.rank * part : (self.rank + 1) * part]
+        idle = own.new_zeros(part - len(own), *items.shape[1:])  # the last ones may have less to do
+        return self._accelerator.gather(work(torch.cat([own, idle])))[: len(items)]
 
     def _reduced(self, tensor: Tensor) -> Tensor:
         return self._accelerator.reduce(tensor, reduction="mean")

@@ -98,6 +98,11 @@ def _keep_whole_lines(path: Path) -> int:
     return whole.count(b"\n")
 
 
+def cache_size(folder: str | Path) -> int:
+    """The side of a cache's pictures in pixels, from its settings. Raises FileNotFoundError if the folder holds no cache."""
+    return json.loads((Path(folder) / "world.json").read_text(encoding="utf-8"))["size"]
+
+
 def load_cache(folder: str | Path) -> tuple[np.ndarray, list[VistaSpec]]:
     """The pictures as a read-only memory map (N, S, S, 3) uint8 and their descriptions; of a partial build the finished part.
 

@@ -37,7 +37,7 @@ SEASONS = ("spring", "summer", "autumn", "winter")
 
 SEASONAL = ("green hills", "pine forest", "river", "meadow", "lavender field", "wheat field")  # where a season shows
 
-_HEIGHTS = {"large": 0.40, "small": 0.205}
+_HEIGHTS = {"large": 0.45, "small": 0.26}
 _FEWER = {1: 1.0, 2: 0.82, 3: 0.72}  # height of each of several beside that of one alone
 
 
@@ -149,7 +149,7 @@ def draw_object(
     else:
         depth = rng.uniform(0.40, 0.62) if size == "large" else rng.uniform(0.16, 0.36)
         y = horizon + (1.0 - horizon) * depth
-    pattern = "striped" if rng.random() < 0.25 else "plain"
+    pattern = "striped" if rng.random() < 0.18 else "plain"
     return ObjectSpec(kind, colour, place, size, x, y, height, pattern, count)
 
 
@@ -157,14 +157,14 @@ def _draw_objects(ground: str, horizon: float, places: list[str], rng: random.Ra
     """None to two kinds of object, each once or in a group, at different places and in different colours."""
     kinds = [k for k in KINDS if k not in WATER_KINDS or ground in WATER]
     weights = [2.6 if k in WATER_KINDS else 1.0 for k in kinds]
-    number = rng.choices((0, 1, 2), (0.10, 0.62, 0.28))[0]
+    number = rng.choices((0, 1, 2), (0.08, 0.72, 0.20))[0]
     colours = rng.sample(COLOURS, 2)
-    sizes = [rng.choices(SIZES, (0.4, 0.6))[0], "small" if rng.random() < 0.6 else "large"]
+    sizes = [rng.choices(SIZES, (0.4, 0.6))[0], "small" if rng.random() < 0.4 else "large"]
     objects: list[ObjectSpec] = []
     for n in range(number):
         free = [0.0 if any(o.kind == k for o in objects) else w for k, w in zip(kinds, weights, strict=True)]
         kind = rng.choices(kinds, free)[0]
-        count = rng.choices((1, 2, 3), (0.68, 0.20, 0.12))[0]
+        count = rng.choices((1, 2, 3), (0.76, 0.15, 0.09))[0]
         widest = (0.86 if number == 1 else 0.44) * (1.0 if sizes[n] == "large" else 0.7)
         objects.append(draw_object(kind, colours[n], places[n], sizes[n], horizon, rng, count, widest))
     return tuple(objects)
@@ -196,7 +196,7 @@ def draw_spec(index: int, rng: random.Random) -> VistaSpec:
     terrain = rng.choices(TERRAINS, [0.55 if t == "none" else 1.0 for t in TERRAINS])[0]
     ground = rng.choices(GROUNDS, [{"lake": 1.5, "sea": 1.3}.get(g, 1.0) for g in GROUNDS])[0]
     season = _draw_season(weather, ground, rng)
-    style = rng.choices(STYLES, [0.52 if s == "natural" else 0.12 for s in STYLES])[0]
+    style = rng.choices(STYLES, [0.60 if s == "natural" else 0.10 for s in STYLES])[0]
     horizon = rng.uniform(0.56, 0.66)
     places = rng.sample(PLACES, 3)
     objects = _draw_objects(ground, horizon, places, rng)
