@@ -49,11 +49,11 @@ def test_plausible_places() -> None:
                 assert {"left": item.x < 0.5, "centre": 0.4 < item.x < 0.6, "right": item.x > 0.5}[item.place]
     items = [o for s in specs for o in s.objects]
     for share, expected in (
-        (sum(s.style == "natural" for s in specs) / len(specs), 0.52),
+        (sum(s.style == "natural" for s in specs) / len(specs), 0.60),
         (sum(s.season == "summer" for s in specs) / len(specs), 0.38),
-        (sum(o.pattern == "striped" for o in items) / len(items), 0.25),
-        (sum(o.count == 2 for o in items) / len(items), 0.20),
-        (sum(o.count == 3 for o in items) / len(items), 0.12),
+        (sum(o.pattern == "striped" for o in items) / len(items), 0.18),
+        (sum(o.count == 2 for o in items) / len(items), 0.15),
+        (sum(o.count == 3 for o in items) / len(items), 0.09),
     ):
         assert abs(share - expected) < 0.05
     drawn = {value for s in specs for value in (s.time, s.weather, s.terrain, s.ground, s.style, s.season)}
