@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 CHECKPOINT = Path(__file__).parent / "checkpoints" / "vista-512"
 
@@ -41,19 +44,29 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    gpu = _lender()
     from layered.pipeline import LayeredPipeline
-    from layered.studio import Worker, build_studio, launch_options
+    from layered.studio import LentGPU, StudioSettings, Worker, build_studio, launch_options
 
     try:
         worker = Worker()
+        settings = StudioSettings.from_env(os.environ)
         device = _device(options.device)
         load = LayeredPipeline.from_pretrained
         pipeline = worker.call(load, options.checkpoint, text_encoder=options.text_encoder, device=device)
-        build_studio(pipeline, worker=worker).launch(server_name=options.host, server_port=options.port, **launch_options())
+        page = build_studio(LentGPU(pipeline, gpu) if gpu else pipeline, settings, worker)
+        page.launch(server_name=options.host, server_port=options.port, **launch_options())
     except (ValueError, OSError) as error:
         print(f"The page cannot start. {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _lender() -> Callable[..., Any] | None:
+    """``spaces.GPU`` on a ZeroGPU Space, else None. Its package stands ready there, and must be imported before torch."""
+    if os.environ.get("SPACES_ZERO_GPU", "").lower() not in ("1", "true"):
+        return None
+    return importlib.import_module("spaces").GPU
 
 
 def _port(text: str) -> int:

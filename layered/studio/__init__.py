@@ -11,5 +11,6 @@ from layered.studio.page import build_studio
 from layered.studio.settings import StudioSettings
 from layered.studio.theme import launch_options
 from layered.studio.worker import Worker
+from layered.studio.zerogpu import LentGPU
 
-__all__ = ["StudioSettings", "Worker", "build_studio", "launch_options"]
+__all__ = ["LentGPU", "StudioSettings", "Worker", "build_studio", "launch_options"]

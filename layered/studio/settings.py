@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
 
 MODEL_QUEUE = "model"  # the queue that everything which runs the model shares
 SIDE_BY_SIDE = 3  # the finest scales that are always on show; coarser ones on request
@@ -28,6 +29,26 @@ class StudioSettings:
     keep_bytes: int = 1 << 30  # memory that their steps may take; the newest run is always kept
     keep_seconds: float = 1800.0  # how long an untouched run is kept
     examples: tuple[tuple[str, str], ...] = EXAMPLES  # (short name, prompt)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> StudioSettings:
+        """The settings, with what ``LAYERED_TITLE``, ``LAYERED_QUEUE_SIZE``, … say: a variable for every field but the examples.
+
+        Raises ValueError with a sentence for a value that is not one.
+        """
+        given = {field: env.get(f"LAYERED_{field.name.upper()}") for field in fields(cls) if field.name != "examples"}
+        return cls(**{field.name: _parsed(field, text) for field, text in given.items() if text})
+
+
+def _parsed(field: Field, text: str) -> str | int | float:
+    kind = type(field.default)
+    try:
+        value = kind(text)
+    except ValueError:
+        value = 0
+    if kind is not str and not 0 < value < float("inf"):
+        raise ValueError(f"LAYERED_{field.name.upper()}: expected a number above 0, got {text!r}.")
+    return value
 
 
 def shown_scales(scales: tuple[int, ...]) -> tuple[int, ...]:

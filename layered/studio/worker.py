@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,17 +25,18 @@ class Worker:
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """What ``function(*args, **kwargs)`` returns or raises, run in its turn: a stream has one item at most before it."""
-        return self._thread.submit(function, *args, **kwargs).result()
+        return self._thread.submit(copy_context().run, function, *args, **kwargs).result()
 
     def stream(self, items: Generator[T, None, None]) -> Iterator[T]:
         """The items of a generator, each made while the one before is on its way.
 
         Closing it closes the generator before any later work, and waits for nothing: Gradio closes in its event loop.
         """
-        waiting = self._thread.submit(next, items, END)
+        run = copy_context().run  # with the visitor's request, by which a GPU is lent
+        waiting = self._thread.submit(run, next, items, END)
         try:
             while (item := waiting.result()) is not END:
-                waiting = self._thread.submit(next, items, END)
+                waiting = self._thread.submit(run, next, items, END)
                 yield item
         finally:
             waiting.cancel()
