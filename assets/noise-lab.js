@@ -59,7 +59,7 @@ function pairs(mode) {
       captioned(scatter(pair.points, props.colours[pair.high], label), make("span", "", "pixel by pixel")),
     );
     const other = pair.operator === "the sinc filter" ? ["2×2 means", pair.by_mean] : ["the sinc filter", pair.by_sinc];
-    words.append(make("b", "r", "r = " + signed(pair.r)), " through " + pair.operator + "; " + signed(other[1]) + " through " + other[0]);
+    words.append(make("b", "r", "r = " + signed(pair.r, 3)), " through " + pair.operator + "; " + signed(other[1]) + " through " + other[0]);
     card.append(row, words);
     part.append(card);
   }
@@ -77,7 +77,7 @@ function statistics(mode) {
       tag(one.size),
       captioned(histogram(one.histogram, mode.normal, "Histogram" + where + " against N(0, 1)"), "mean " + signed(one.mean) + " · var " + one.variance.toFixed(2)),
       captioned(spectrum(one.spectrum, "Power by frequency" + where), "power " + low.toFixed(2) + " – " + high.toFixed(2)),
-      captioned(lags, "neighbours ≤ " + Math.abs(one.neighbour).toFixed(2)),
+      captioned(lags, "neighbours ≤ " + Math.abs(one.neighbour).toFixed(3)),
     );
     part.append(column);
   }

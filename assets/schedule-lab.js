@@ -4,6 +4,7 @@ const find = (selector) => root.querySelector(selector);
 const plot = find(".plot"), svg = find(".lines"), marks = find(".marks"), legend = find(".legend");
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 1000, HEIGHT = 300, EDGE = 12;
+const END = 0.01; // of t: nearer to its ends λ has no bounds that would leave the rest a picture
 const LOWEST = 1e-4; // of α² and σ² when a curve is drawn by hand: the logarithm of 0 is nowhere
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 const logit = (p) => Math.log(p / (1 - p));
@@ -42,7 +43,7 @@ function node(name, attributes) {
 function draw() {
   if (!value) return;
   const { of, range, hint } = VIEWS[view], sizes = Object.keys(value.curves);
-  const all = sizes.flatMap((size) => value.curves[size]);
+  const all = sizes.flatMap((size) => [at(size, END), at(size, 1 - END)]);
   if (!drag) bounds = range ?? [Math.floor(Math.min(...all, -9)), Math.ceil(Math.max(...all, 9))]; // still while a curve moves
   svg.replaceChildren();
   const level = view === "logsnr" ? 0 : Math.SQRT1_2;
@@ -57,8 +58,8 @@ function draw() {
   node("line", { x1: x(now()), x2: x(now()), y1: 0, y2: HEIGHT, class: "cursor" });
   svg.setAttribute("aria-label", hint);
   find(".hint").textContent = hint + " Draw a line up or down to change its δ; click beside the lines to move t.";
-  find(".axis.top").textContent = view === "logsnr" ? "λ " + bounds[1] : "1";
-  find(".axis.bottom").textContent = view === "logsnr" ? "λ " + bounds[0] : "0";
+  find(".axis.top").textContent = view === "logsnr" ? "λ " + whole(bounds[1]) : "1";
+  find(".axis.bottom").textContent = view === "logsnr" ? "λ " + whole(bounds[0]) : "0";
   find(".axis.zero").textContent = view === "logsnr" ? "0" : "0.71";
   find(".axis.zero").style.top = percent(y(level), HEIGHT);
   drawMarks(level);
@@ -101,6 +102,7 @@ function drawLegend(of) {
   }
 }
 
+const whole = (v) => (v < 0 ? "−" : "") + Math.abs(v);
 const signed = (v) => (v < 0 ? "−" : "") + Math.abs(v).toFixed(2);
 
 // ---------------------------------------------------------------- by hand

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 from functools import lru_cache
@@ -41,11 +42,11 @@ POINTS = 700  # pixels of a scatter
 DRAWN_REACH = 4.0  # standard deviations from the middle of a scatter to its edge
 OPERATOR_NAMES = {"sinc": "the sinc filter", "box": "2×2 means", "bilinear": "2×2 means"}
 SAME, NOTHING, NOTICED = 0.98, 0.05, 0.05  # |r| of one noise; |r| of none in common; what else is worth a word
-FIRST, SECOND, USUAL_TIME = "sinc", "independent", 0.5
+FIRST, SECOND, USUAL_TIME = "sinc", "independent", 0.15
 SAY = {
     "mode": "How the scales come by their noise.",
     "other": "A second way, to see the difference.",
-    "seed": "The noise of Explore's run with this seed.",
+    "seed": "The same noise as Explore's.",
     "picture": "Drawn at 512, halved for the others.",
     "t": "The same t at every scale, aligned shifts: 0 is clean, 1 noise.",
 }
@@ -59,7 +60,7 @@ class NoiseTab:
         self.schedule = Schedule.preset("aligned", self.scales)
         tab = gr.context.Context.block
         with gr.Column(elem_id="noise-tab", elem_classes="lab"):
-            with gr.Row(elem_classes="lab-bar", equal_height=False):
+            with gr.Row(elem_classes="card lab-bar", equal_height=False):
                 choices = [(name, mode) for mode, name in NOISE_NAMES.items()]
                 self.mode = gr.Radio(
                     choices, value=FIRST, label="Noise", info=SAY["mode"], elem_id="noise-mode", elem_classes="pick"
@@ -80,7 +81,7 @@ class NoiseTab:
                     )
                     self.fresh = gr.Button("New seed", size="sm", min_width=88, elem_id="noise-fresh")
             self.lab = NoiseLab(self.scales, elem_id="noise-lab")
-            with gr.Row(elem_classes="lab-bar", equal_height=False):
+            with gr.Row(elem_classes="card lab-bar", equal_height=False):
                 self.picture = gr.Radio(
                     list(VISTAS),
                     value=next(iter(VISTAS)),
@@ -199,11 +200,11 @@ def verdict(scales: Mapping[int, ScaleMeasures], pairs: Mapping[tuple[int, int],
 
     What matters most comes first: variance, whiteness, sharing, and that nothing was folded in.
     """
-    (low, high), pair = min(pairs.items(), key=lambda item: abs(item[1].correlation))
+    (low, high), pair = min(pairs.items(), key=lambda item: item[1].correlation)
     shared = f"r = {_plain(pair.correlation)} between {low} and {high} through {OPERATOR_NAMES[pair.operator]}"
     size, worst = max(scales.items(), key=lambda item: abs(item[1].variance - 1))
     coloured, tinted = max(scales.items(), key=lambda item: abs(item[1].neighbour))
-    if abs(worst.variance - 1) > NOTICED:
+    if abs(worst.variance - 1) > max(NOTICED, math.sqrt(2) * _chance(size)):
         weak = worst.variance < 1
         times = 1 / worst.variance if weak else worst.variance
         return (
@@ -212,26 +213,32 @@ def verdict(scales: Mapping[int, ScaleMeasures], pairs: Mapping[tuple[int, int],
             f"The schedule counts on variance 1, so at {size} the signal-to-noise ratio is {times:.1f} times as "
             f"{'high' if weak else 'low'} as λ says; the scales share their noise at {shared}.",
         )
-    if abs(tinted.neighbour) > NOTICED:
+    if abs(tinted.neighbour) > max(NOTICED, _chance(coloured)):
         say = (
             f"Pixels near each other correlate by up to {_plain(tinted.neighbour)} at {coloured}: "
             f"the noise hides some frequencies less than others ({shared})."
         )
         return False, "Not white", say
-    if abs(pair.correlation) < NOTICED:
+    if abs(pair.correlation) < max(NOTHING, _chance(low)):
         say = f"Unit variance and white, but the scales share nothing: {shared}, so each one hides the picture in its own way."
         return False, "White, but nothing is shared", say
     if pair.correlation < SAME:
         say = f"Unit variance and white, but the scales share only a part of their noise: {shared}."
         return False, "White, but shared in part", say
-    if pair.foreign > NOTICED:
+    (low, _), folded = max(pairs.items(), key=lambda item: item[1].foreign)
+    if folded.foreign > NOTICED:
         say = (
-            f"Unit variance, white and shared ({shared}), but {pair.foreign:.0%} of the noise at {low} is folded in from "
-            f"frequencies that {low} pixels cannot hold: r = {_plain(pair.by_sinc)} through the sinc filter."
+            f"Unit variance, white and shared ({shared}), but {folded.foreign:.0%} of the noise at {low} is folded in from "
+            f"frequencies that {low} pixels cannot hold: r = {_plain(folded.by_sinc)} through the sinc filter."
         )
         return False, "White and shared, but folded", say
     say = f"Unit variance, white, and one noise for all: every scale is exactly what the next finer one holds for it ({shared})."
     return True, "White, unit variance, shared", say
+
+
+def _chance(size: int) -> float:
+    """A correlation that the pixels of a scale show by chance less than once in a million: five standard deviations."""
+    return 5 / math.sqrt(3 * size**2)
 
 
 def _plain(value: float) -> str:

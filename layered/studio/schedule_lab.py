@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
+import torch
 
 from layered.config import SampleConfig
-from layered.schedule import Schedule
+from layered.schedule import Schedule, time_of_logsnr
 from layered.studio.components import Noised, ScheduleLab
 from layered.studio.handlers import Handlers, refused, schedule_value
 from layered.studio.links import CUSTOM, shift_name
@@ -18,12 +19,13 @@ from layered.studio.shifts import SHIFT_RANGE, Shifts
 
 PREFIX = "lab-"
 NOISE, SEED = "sinc", 0  # of the pictures
-USUAL_TIME = 0.5
+USUAL_TIME = 0.15
+TIMES = time_of_logsnr(torch.linspace(14, -14, 141, dtype=torch.float64))  # of the curves: close where they are steep
 SAY = {
-    "moving": "From the shifts above at t = 0 to those below at t = 1 (simple diffusion, equation 6).",
+    "moving": "From the shifts above at t = 0 to those below at t = 1 (simple diffusion, equation 6).",
     "picture": "Drawn at 512, halved for the others; sinc noise of seed 0.",
     "t": "One t for all scales: 0 is clean, 1 noise.",
-    "use": "Explore's runs keep one shift per scale: those at t = 0.",
+    "use": "Explore's runs keep one shift per scale: those at t = 0.",
 }
 COPY = f"""(preset, moving, ...shifts) => {{
   document.querySelector("#tabs button[role=tab]")?.click();
@@ -40,7 +42,7 @@ class ScheduleTab:
         with gr.Row(elem_id="schedule-tab", elem_classes="lab lab-split", equal_height=False):
             with gr.Column(scale=1, min_width=320, elem_classes="lab-stage"):
                 self.curves = ScheduleLab(self.scales, PREFIX, elem_id="schedule-lab")
-                with gr.Row(elem_classes="lab-bar", equal_height=False):
+                with gr.Row(elem_classes="card lab-bar", equal_height=False):
                     self.time = gr.Slider(
                         0,
                         1,
@@ -149,7 +151,7 @@ class ScheduleTab:
 def lab_value(schedule: Schedule, t: float) -> dict[str, Any]:
     """``schedule_value`` at time ``t``, with the shifts at both ends and where every scale's λ crosses 0 (None: nowhere)."""
     crossings = {str(size): schedule.time_of(size) for size in schedule.scales}
-    return schedule_value(schedule, NOISE, t) | {
+    return schedule_value(schedule, NOISE, t, TIMES) | {
         "now": t,
         "moving": schedule.end_shifts is not None,
         "shifts": {str(size): round(float(schedule.shift(size, 0.0)), 2) for size in schedule.scales},
