@@ -16,15 +16,7 @@ function draw(value) {
   if (low < 0 && high > 0) node("line", { x1: 0, x2: 300, y1: y(0), y2: y(0), class: "grid dashed" });
   for (const [size, values] of Object.entries(value.curves))
     node("polyline", { class: "curve", stroke: props.colours[size], points: values.map((v, i) => (300 * value.t[i]).toFixed(1) + "," + y(v).toFixed(1)).join(" ") });
-  chips.replaceChildren();
-  for (const pair of value.rho) {
-    const chip = document.createElement("span");
-    chip.className = "chip";
-    chip.dataset.leaks = String(pair.leaks);
-    chip.dataset.pair = pair.low + "-" + pair.high;
-    chip.textContent = "ρ " + pair.low + "→" + pair.high + "  " + pair.rho.toFixed(2) + "  " + (pair.leaks ? "leaks" : "no leak");
-    chips.append(chip);
-  }
+  drawRho(chips, value.rho);
   say.textContent = value.say;
   root.dataset.ready = "true";
 }

@@ -13,6 +13,7 @@ from layered.config import PRESETS, SPACINGS, Spacing
 
 LOGSNR_RANGE = (-15.0, 15.0)  # of the unshifted cosine; a shift moves both ends (simple diffusion, appendix A)
 STEP_LOGSNR_RANGE = (-9.0, 15.0)  # unshifted log-SNR of the steps of spacing "logsnr": from global colour to the finest detail
+CROSSING_POINTS = 2001  # times among which a moving shift's crossing is looked for; between two, a straight line
 MAX_SHIFT_RISE = 2 * math.pi  # the cosine falls by at least this much per unit of t
 
 
@@ -109,6 +110,19 @@ class Schedule:
         """λ of every scale at t, shaped and typed like ``t``; a plain number gives float64 scalars."""
         time = t if isinstance(t, Tensor) else torch.tensor(t, dtype=torch.float64)
         return {size: shifted_cosine_logsnr(time, self.shift(size, time)) for size in self.scales}
+
+    def time_of(self, size: int, logsnr: float = 0.0) -> float | None:
+        """t at which one scale has this log-SNR; None where it never has. At 0 signal and noise are equally strong."""
+        if self.end_shifts is None:
+            at, low, high = logsnr - self.shifts[self.scales.index(size)], *LOGSNR_RANGE
+            return float(time_of_logsnr(torch.tensor(at, dtype=torch.float64))) if low < at < high else None
+        t = torch.linspace(0, 1, CROSSING_POINTS, dtype=torch.float64)
+        over = self.logsnr(t)[size] - logsnr
+        before = int((over > 0).sum()) - 1  # it falls wherever it is not clipped
+        if before < 0 or before + 1 == len(t):
+            return None
+        part = over[before] / (over[before] - over[before + 1])
+        return float(t[before] + part * (t[before + 1] - t[before]))
 
     def rho(self, t: float = 0.5) -> dict[tuple[int, int], float]:
         """ρ = s · exp((δ_hi − δ_lo)/2) of neighbouring scales, s the ratio of their sizes: how much more noise than the coarse

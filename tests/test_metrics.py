@@ -13,7 +13,6 @@ from layered.evaluation.metrics import (
     high_pass,
     kernel_distance,
     memorisation,
-    octave_powers,
     patch_distance,
     patches,
     precision_recall,
@@ -23,6 +22,7 @@ from layered.evaluation.metrics import (
     wilson_interval,
 )
 from layered.pyramid import downsample_image, enlarge_image
+from layered.spectra import octave_powers
 
 
 def rng(seed: int = 0) -> torch.Generator:

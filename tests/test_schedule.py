@@ -136,3 +136,20 @@ def test_spacings_are_equal_in_what_they_are_named_after() -> None:
 def test_mistakes_get_a_sentence(make, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         make()
+
+
+def test_the_time_of_a_logsnr_is_where_the_schedule_has_it() -> None:
+    fixed = Schedule((128, 256, 512), (0.0, -2.0, 3.0))
+    assert fixed.time_of(128) == pytest.approx(0.5)
+    for size in fixed.scales:
+        for logsnr in (-6.0, 0.0, 5.0):
+            assert float(fixed.logsnr(fixed.time_of(size, logsnr))[size]) == pytest.approx(logsnr)
+    assert fixed.time_of(128, 15.5) is None and fixed.time_of(512, 15.5) is not None
+
+
+def test_the_time_of_a_logsnr_with_a_moving_shift() -> None:
+    moving = Schedule((128, 256), (1.0, -4.0), (-3.0, 2.0))
+    for size in moving.scales:
+        for logsnr in (-3.0, 0.0, 4.0):
+            assert float(moving.logsnr(moving.time_of(size, logsnr))[size]) == pytest.approx(logsnr, abs=0.02)
+    assert moving.time_of(128, 20.0) is None and moving.time_of(128, -20.0) is None

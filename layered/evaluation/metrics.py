@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from layered.pyramid import downsample_image, enlarge_image
+from layered.spectra import octave_powers
 from layered.trajectory import AGREEMENT_CAP, RANGE
 
 PATCH = 7  # pixels a side of a patch, as in Progressive GANs
@@ -60,26 +61,6 @@ def patch_distance(generated: Tensor, real: Tensor, generator: torch.Generator, 
 
 
 # ------------------------------------------------------------------ spectra, channels, scales
-
-
-def octave_powers(pictures: Tensor) -> Tensor:
-    """Mean power of the Fourier coefficients by octave of radial frequency (van der Schaaf and van Hateren 1996), (log2(S) − 1,).
-
-    Octave k holds 2ᵏ to 2ᵏ⁺¹ cycles per picture (the last one up to S/2). The picture's mean is taken off and a Hann window
-    keeps its borders out; white noise of variance 1 has power 1 in every octave.
-    """
-    size = pictures.shape[-1]
-    window = torch.hann_window(size, periodic=False, dtype=torch.float64)
-    window = window[:, None] * window[None, :]
-    power = torch.zeros(size, size, dtype=torch.float64)
-    for picture in pictures.double():  # one at a time: the coefficients of many would not fit
-        x = (picture - picture.mean(dim=(1, 2), keepdim=True)) * window
-        power += torch.fft.fft2(x).abs().square().mean(dim=0) / window.square().sum() / len(pictures)
-    cycles = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
-    radius = (cycles[:, None].square() + cycles[None, :].square()).sqrt()
-    octaves = int(math.log2(size)) - 1
-    rings = [(radius >= 2**k) & ((radius < 2 ** (k + 1)) | ((k == octaves - 1) & (radius <= size / 2))) for k in range(octaves)]
-    return torch.stack([power[ring].mean() for ring in rings])
 
 
 def spectrum_error(generated: Tensor, real: Tensor) -> list[float]:

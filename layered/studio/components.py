@@ -51,7 +51,38 @@ class Viewer(_Drawn):
 class ScheduleCurves(_Drawn):
     """log-SNR of every scale over t and ρ per neighbouring pair. Value: as ``handlers.schedule_value`` makes it."""
 
-    asset_name = "schedule"
+    asset_name, parts = "schedule", ("rho",)
+
+    def __init__(self, scales: tuple[int, ...], **kwargs: Any) -> None:
+        super().__init__(colours=_colours(scales), **kwargs)
+
+
+class ScheduleLab(_Drawn):
+    """The schedule as large curves that can be drawn up and down. Value: as ``schedule_lab.lab_value`` makes it.
+
+    A curve that is drawn sets the number of its scale's slider, ``<prefix>shift-<size>`` (at t = 1 ``<prefix>end-<size>``), and
+    a click beside the curves sets ``<prefix>t``.
+    """
+
+    asset_name, parts = "schedule-lab", ("rho", "controls")
+
+    def __init__(self, scales: tuple[int, ...], prefix: str, **kwargs: Any) -> None:
+        super().__init__(colours=_colours(scales), shown=list(shown_scales(scales)), prefix=prefix, **kwargs)
+
+
+class NoiseLab(_Drawn):
+    """Two kinds of noise beside each other. Value: ``{"modes": [...]}``, each as ``noise_lab.mode_value`` makes it."""
+
+    asset_name, parts = "noise-lab", ("noise-plots",)
+
+    def __init__(self, scales: tuple[int, ...], **kwargs: Any) -> None:
+        super().__init__(colours=_colours(scales), **kwargs)
+
+
+class Noised(_Drawn):
+    """A picture under noise, a row per kind of noise, a column per scale. Value: as ``noised.noised_value`` makes it."""
+
+    asset_name = "noised"
 
     def __init__(self, scales: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(colours=_colours(scales), **kwargs)

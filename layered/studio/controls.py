@@ -6,14 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from layered.config import PRESETS, SampleConfig
-from layered.schedule import Schedule
+from layered.config import SampleConfig
 from layered.studio.components import ScheduleCurves
-from layered.studio.links import CUSTOM, NEVER_SLEEP, flatten, shift_name
-from layered.studio.settings import StudioSettings, shown_scales
+from layered.studio.links import NEVER_SLEEP, flatten, shift_name
+from layered.studio.settings import StudioSettings
+from layered.studio.shifts import Shifts
 
 MAX_SEED = 2**32 - 1
-SHIFT_RANGE = (-12.0, 6.0)
 
 
 class Controls:
@@ -95,23 +94,11 @@ class Controls:
 
     def _schedule_card(self) -> None:
         with gr.Accordion("Schedule shift", elem_classes="card"):
-            choices = [(name, name) for name in (*PRESETS, CUSTOM)]
-            self._radio("preset", "Preset", "Sets the shifts below; move one and it is your own.", choices)
-            shown = shown_scales(self.scales)
-            for size in shown:
-                self._shift(size)
-            coarse = [size for size in self.scales if size not in shown]
-            if coarse:
-                names = " and ".join(map(str, coarse))
-                with gr.Accordion(f"Shifts of {names}", open=False, elem_classes="inner"):
-                    for size in coarse:
-                        self._shift(size)
+            shifts = {size: self.defaults[shift_name(size)] for size in self.scales}
+            card = Shifts(self.scales, self.defaults["preset"], shifts)
+            self.values["preset"] = card.preset
+            self.values |= {shift_name(size): slider for size, slider in card.sliders.items()}
             self.curves = ScheduleCurves(self.scales, elem_id="schedule")
-
-    def _shift(self, size: int) -> None:
-        info = f"δ added to the log-SNR at {size} px; lower is noisier."
-        name = shift_name(size)
-        self._slider(name, f"δ {size}", info, *SHIFT_RANGE, 0.01, elem_classes=["shift", f"scale-{size}"])
 
     def _solver_card(self) -> None:
         with gr.Accordion("Solver and states", open=False, elem_classes="card"):
@@ -132,15 +119,7 @@ class Controls:
             self._slider("sleep_below", "Sleep below λ", info, NEVER_SLEEP, 0, 0.5)
 
     def _link(self) -> None:
-        """What follows in the page at once, without the server: preset → shifts, a moved shift → custom, solver → its knob."""
-        shifts = [self.values[shift_name(size)] for size in self.scales]
-        table = {name: [round(s, 2) for s in Schedule.preset(name, self.scales).shifts] for name in PRESETS}
-        keep = "[" + ", ".join(['{"__type__": "update"}'] * len(shifts)) + "]"
-        self.values["preset"].input(
-            None, self.values["preset"], shifts, js=f"(name) => ({table!r})[name] ?? {keep}", api_visibility="private"
-        )
-        for slider in shifts:
-            slider.input(None, None, self.values["preset"], js=f"() => '{CUSTOM}'", api_visibility="private")
+        """What follows in the page at once, without the server: solver → its knob."""
         show = "{'__type__': 'update', 'visible': name === '%s'}"
         self.values["solver"].change(
             None,

@@ -50,6 +50,13 @@ def jpeg_url(picture: Image.Image, quality: int, subsampling: int = 2) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getbuffer()).decode("ascii")
 
 
+def png_url(picture: Image.Image) -> str:
+    """A small picture as a ``data:`` URL, every pixel as it is."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getbuffer()).decode("ascii")
+
+
 def predictions(x0: Mapping[int, Tensor]) -> dict[str, str]:
     """Every scale's x̂ as a data URL, by its size as text."""
     small = {size: (SHARP_QUALITY, 0) if size <= SHARP_SIZE else (QUALITY, 2) for size in x0}

@@ -170,14 +170,14 @@ def step_value(run: Run, shown: dict[str, Any], total: int, elapsed: float) -> d
     return {"run": run.id, "state": state, "total": total, "seconds": round(elapsed, 3), "frame": shown}
 
 
-def schedule_value(schedule: Schedule, noise: str) -> dict[str, Any]:
-    """λ of every scale at ``CURVE_POINTS`` times, ρ per neighbouring pair, and one sentence on what it means."""
-    t = torch.linspace(0.02, 0.98, CURVE_POINTS, dtype=torch.float64)
+def schedule_value(schedule: Schedule, noise: str, now: float = 0.5, t: torch.Tensor | None = None) -> dict[str, Any]:
+    """λ of every scale at the times ``t``, ρ per neighbouring pair at time ``now``, and one sentence on what it means."""
+    t = torch.linspace(0.02, 0.98, CURVE_POINTS, dtype=torch.float64) if t is None else t
     curves = {str(size): [round(v, 3) for v in values.tolist()] for size, values in schedule.logsnr(t).items()}
     shared = noise != "independent"
     pairs = [
         {"low": low, "high": high, "rho": round(rho, 3), "leaks": shared and abs(rho - 1) >= TIGHT}
-        for (low, high), rho in schedule.rho().items()
+        for (low, high), rho in schedule.rho(now).items()
     ]
     if not shared:
         say = "Independent noise: nothing is shared between the scales, so nothing can leak, whatever ρ is."
