@@ -10,10 +10,14 @@ from layered.studio.api import Api
 from layered.studio.components import Masthead
 from layered.studio.explore import Explore
 from layered.studio.handlers import Handlers
+from layered.studio.model_page import ModelTab
 from layered.studio.settings import MODEL_QUEUE, StudioSettings
 from layered.studio.worker import Worker
 
-TABS = (("Explore", Explore),)  # name, and the class that fills the tab: called with the handlers and the settings
+TABS = (
+    ("Explore", Explore),
+    ("Model", ModelTab),
+)  # name, and the class that fills the tab: called with the handlers and the settings
 
 
 def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: Worker | None = None) -> gr.Blocks:
