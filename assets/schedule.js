@@ -20,6 +20,7 @@ function draw(value) {
   for (const pair of value.rho) {
     const chip = document.createElement("span");
     chip.className = "chip";
+    chip.setAttribute("role", "listitem");
     chip.dataset.leaks = String(pair.leaks);
     chip.dataset.pair = pair.low + "-" + pair.high;
     chip.textContent = "ρ " + pair.low + "→" + pair.high + "  " + pair.rho.toFixed(2) + "  " + (pair.leaks ? "leaks" : "no leak");
