@@ -18,6 +18,8 @@ from layered.unet import LayeredUNet
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+CARD_LIMIT = 100_000  # characters of a card that are read
 FORMAT = "layered-diffusion"
 FORMAT_VERSION = 1
 _META = ("text_encoder", "preset", "vocabulary", "training")  # what a checkpoint says besides the architecture
@@ -62,7 +64,7 @@ def load_checkpoint(folder_or_name: str | Path, revision: str | None = None) -> 
 
     ``revision``: branch, tag or commit on the hub. Raises CheckpointError unless every file, name, shape and number is right.
     """
-    folder = _find(str(folder_or_name), revision)
+    folder = find_checkpoint(folder_or_name, revision)
     config, meta = _read_config(folder / CONFIG_FILE)
     with torch.device("meta"):  # takes no memory: weights that do not fit are refused before anything is allocated
         expected = LayeredUNet(config).state_dict()
@@ -76,11 +78,14 @@ def load_checkpoint(folder_or_name: str | Path, revision: str | None = None) -> 
 # ----------------------------------------------------------------- the folder
 
 
-def _find(name: str, revision: str | None) -> Path:
-    """The folder of a checkpoint: one that is here, or the hub's files in the local cache."""
-    folder = Path(name).expanduser()
+def find_checkpoint(folder_or_name: str | Path, revision: str | None = None) -> Path:
+    """The folder of a checkpoint: one that is here, or the hub's files in the local cache.
+
+    Raises CheckpointError where there is none, or where it lacks the config or the weights.
+    """
+    folder = Path(folder_or_name).expanduser()
     if not folder.exists():
-        folder = _download(name, revision)
+        folder = _download(str(folder_or_name), revision)
     for file in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / file).is_file():
             raise CheckpointError(
@@ -90,11 +95,20 @@ def _find(name: str, revision: str | None) -> Path:
     return folder
 
 
+def read_card(folder: Path) -> str:
+    """The card of a checkpoint, as Markdown that anyone may have written; empty where it has none."""
+    try:
+        with (folder / CARD_FILE).open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(CARD_LIMIT)
+    except OSError:
+        return ""
+
+
 def _download(name: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE]))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, CARD_FILE]))
     except Exception as error:  # the hub's client raises its own, the transport's and the operating system's
         raise CheckpointError(
             f"There is no checkpoint folder {name!r} here, and the hub gave none of that name ({type(error).__name__}). "

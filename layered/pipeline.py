@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from layered.checkpoint import load_checkpoint
+from layered.checkpoint import find_checkpoint, load_checkpoint, read_card
 from layered.config import SampleConfig
 from layered.diffusion import GuidedDenoiser
 from layered.layers import TextStates
@@ -25,8 +25,11 @@ class PromptError(ValueError):
 class LayeredPipeline:
     """A trained layered diffusion model, ready to draw."""
 
-    def __init__(self, model: LayeredUNet, encoder: TextEncoder, meta: dict, name: str = "", device: str = "cpu") -> None:
-        self.device = device
+    def __init__(
+        self, model: LayeredUNet, encoder: TextEncoder, meta: dict, name: str = "", device: str = "cpu", card: str = ""
+    ) -> None:
+        """``card``: what the checkpoint's makers say of it, Markdown to be treated as foreign text."""
+        self.device, self.card = device, card
         self.model = model.to(device).eval().requires_grad_(False)
         self.encoder, self.meta, self.name = encoder, meta, name
         self.vocabulary = Vocabulary(meta.get("vocabulary", ()))
@@ -43,9 +46,10 @@ class LayeredPipeline:
 
         Raises CheckpointError or TextEncoderError, both with a sentence that says what to do.
         """
-        model, meta = load_checkpoint(name)
+        folder = find_checkpoint(name)
+        model, meta = load_checkpoint(folder)
         encoder = TextEncoder.from_pretrained(meta["text_encoder"], device=device, folder=text_encoder)
-        return cls(model, encoder, meta, name=Path(name).name, device=device)
+        return cls(model, encoder, meta, name=Path(name).name, device=device, card=read_card(folder))
 
     @property
     def scales(self) -> tuple[int, ...]:

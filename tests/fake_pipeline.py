@@ -16,15 +16,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from layered.config import SampleConfig
+from layered.config import LevelConfig, ModelConfig, SampleConfig, TrunkConfig
 from layered.diffusion import awake_scales
 from layered.pyramid import draw_noise, enlarge_image, image_pyramid
 from layered.sampler import Step, make_generators
 from layered.schedule import Schedule, alpha_sigma, timesteps
 from layered.studio import StudioSettings, build_studio, launch_options
 from layered.studio.handlers import Handlers
+from layered.text import Vocabulary
+from layered.unet import LayeredUNet
+from layered.world.caption import VOCABULARY
 
 SCALES = (32, 64, 128, 256, 512)
+CARD = "---\nlicense: apache-2.0\n---\n\n# fake-512\n\nDraws smooth pictures of nothing.\n\n![a sample](https://example.com/sample.png)\n"
 KNOWN = "a the of over at on with red blue white hot air balloon snowy mountains sunset sea night sailboat".split()
 
 
@@ -42,6 +46,9 @@ class FakePipeline:
     ) -> None:
         self.scales, self.pause, self.known = scales, pause, KNOWN
         self.meta: dict[str, Any] = {}
+        self.model: Any = thin_network(scales)
+        self.vocabulary = Vocabulary(VOCABULARY)
+        self.card = CARD
         self.asked: list[tuple[str, SampleConfig]] = []
         self.made = 0  # steps made so far, over all runs
         self.closed = 0  # runs whose generator was closed or ended
@@ -102,6 +109,14 @@ class FakePipeline:
                 yield Step(index, config.steps, *times_now, *told)
         finally:
             self.closed += 1
+
+
+@functools.lru_cache(maxsize=4)
+def thin_network(scales: tuple[int, ...]) -> LayeredUNet:
+    """A network with a level for each scale, so thin that it is run in no time."""
+    detail = {"prediction": "posterior", "input": "detail", "detail_std": 0.05}
+    levels = [LevelConfig(size, 2, 8, **(detail if size > scales[0] else {})) for size in scales]
+    return LayeredUNet(ModelConfig(tuple(levels), TrunkConfig(width=16, depth=2, head_width=8), text_width=16, time_width=16))
 
 
 @functools.lru_cache(maxsize=16)

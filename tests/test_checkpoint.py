@@ -157,7 +157,7 @@ def test_what_is_neither_here_nor_on_the_hub(monkeypatch: pytest.MonkeyPatch, sa
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
     with pytest.raises(CheckpointError, match=r"no checkpoint folder 'some/where' here.*Check the path"):
         load_checkpoint("some/where", revision="abc")
-    assert asked == {"name": "some/where", "revision": "abc", "allow_patterns": ["config.json", "model.safetensors"]}
+    assert asked == {"name": "some/where", "revision": "abc", "allow_patterns": ["config.json", "model.safetensors", "README.md"]}
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **options: str(saved))
     assert load_checkpoint("some/where")[1] == META
 

@@ -8,35 +8,14 @@ import json
 import pytest
 from PIL import Image
 
-from layered.config import SampleConfig, compact
+from layered.config import SampleConfig
 from layered.evaluation.__main__ import main
-from layered.evaluation.flops import count_flops, count_parameters, flops_table
 from layered.evaluation.loss import detail_errors, unseen_losses
 from layered.evaluation.sheet import draw_sheet
 from layered.evaluation.speed import speed_table
 from layered.pipeline import LayeredPipeline
 from layered.unet import LayeredUNet
 from tests.test_pipeline import checkpoint, pipeline  # noqa: F401 - fixtures
-from tests.test_unet import tiny
-
-
-def test_the_flops_of_a_level_are_those_of_its_convolutions() -> None:
-    low, high = tiny(32), tiny(64)
-    added = count_flops(high) - count_flops(low)
-    cells, width, time, patch = 16 * 16, 8, 16, 4
-    convolutions = [6 * patch**2 * width, 4 * 9 * width * width, 16 * width, 2 * width * width, 9 * width * 3 * patch**2]
-    vectors = 2 * 64 * time + 12 * time + time + time * time + 2 * time * 2 * width  # conditioning of the level and its blocks
-    assert added == pytest.approx(2 * (cells * sum(convolutions) + vectors), rel=0.02)
-
-
-def test_parameters_are_counted_without_allocating_them() -> None:
-    assert count_parameters(tiny()) == sum(p.numel() for p in LayeredUNet(tiny()).parameters())
-
-
-def test_the_compact_model_keeps_its_budget() -> None:
-    row = flops_table(compact(), (512,))[0]
-    assert row["layered_gflop"] < 45 and row["layered_parameters"] < 20e6
-    assert row["ratio"] == pytest.approx(row["layered_gflop"] / row["single_gflop"])
 
 
 def test_flops_are_printed_one_row_per_size(capsys) -> None:

@@ -11,8 +11,8 @@ import torch
 from tqdm import tqdm
 
 from layered.config import MODELS, SOLVERS, SampleConfig
+from layered.cost import beside_twin, measure_config
 from layered.evaluation.accuracy import prompt_accuracy
-from layered.evaluation.flops import flops_table
 from layered.evaluation.loss import LOGSNRS, detail_errors, unseen_losses
 from layered.evaluation.metrics import wilson_interval
 from layered.evaluation.probe import ProbeConfig, load_probe, save_probe
@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     if options.command == "flops":
-        for row in flops_table(MODELS[options.model](), tuple(options.sizes)):
+        for row in beside_twin(measure_config(MODELS[options.model]()), options.sizes):
             print(json.dumps(row))
         return
     if options.threads:

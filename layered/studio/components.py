@@ -94,6 +94,24 @@ class UnknownWords(_Drawn):
     asset_name = "words"
 
 
+class Network(_Drawn):
+    """The drawing of a network with its parts' explanations. Value: as ``drawing.network`` makes it."""
+
+    asset_name = "network"
+
+
+class CostTables(_Drawn):
+    """Value: ``{"tables": [...]}``, each as ``tables.tables`` makes it."""
+
+    asset_name = "tables"
+
+
+class WordList(_Drawn):
+    """Words to search and to add to Explore's prompt. Value: as ``vocabulary.vocabulary`` makes it."""
+
+    asset_name = "vocabulary"
+
+
 class Masthead(_Drawn):
     """Value: ``{"title": ..., "model": ...}``."""
 

@@ -10,6 +10,7 @@ from layered.studio.api import Api
 from layered.studio.components import Masthead
 from layered.studio.explore import Explore
 from layered.studio.handlers import Handlers
+from layered.studio.model_page import ModelTab
 from layered.studio.noise_lab import NoiseTab
 from layered.studio.schedule_lab import ScheduleTab
 from layered.studio.settings import MODEL_QUEUE, StudioSettings
@@ -19,6 +20,7 @@ TABS = (  # name, and the class that fills the tab: called with the handlers and
     ("Explore", Explore),
     ("Noise", NoiseTab),
     ("Schedule", ScheduleTab),
+    ("Model", ModelTab),
 )
 
 
