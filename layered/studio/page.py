@@ -11,9 +11,10 @@ from layered.studio.components import Masthead
 from layered.studio.explore import Explore
 from layered.studio.handlers import Handlers
 from layered.studio.settings import MODEL_QUEUE, StudioSettings
+from layered.studio.sweep import Sweep
 from layered.studio.worker import Worker
 
-TABS = (("Explore", Explore),)  # name, and the class that fills the tab: called with the handlers and the settings
+TABS = (("Explore", Explore), ("Sweep", Sweep))  # name, and the class that fills the tab: called with the handlers and the settings
 
 
 def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: Worker | None = None) -> gr.Blocks:
@@ -30,10 +31,12 @@ def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: 
 
     with gr.Blocks(title=settings.title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         Masthead({"title": settings.title, "model": model_line(pipeline, handlers.model)}, elem_id="masthead")
+        tabs: dict[str, Any] = {}
         with gr.Tabs(elem_id="tabs"):
             for name, fill in TABS:
                 with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}"):
-                    fill(handlers, settings)
+                    tabs[name] = fill(handlers, settings)
+        tabs["Sweep"].follow(tabs["Explore"])  # what no axis varies is as it is set there
         Api(handlers, MODEL_QUEUE)
         page.unload(forget)
     page.queue(max_size=settings.queue_size, default_concurrency_limit=1, api_open=False)

@@ -1,0 +1,318 @@
+// The sweep's sheet: receives one small value per step, keeps the finished cells in the page, and shows what each of them measures.
+// Gradio gives element, trigger, props, server, upload, watch. Text arrives as data and is only ever set as textContent.
+const root = element.querySelector(".sweep"), find = (selector) => root.querySelector(selector);
+const table = find(".sheet"), colours = props.colours;
+const CHUNK = 8; // cells fetched at once
+const SETTLE_MS = 100; // a cancelled run's .then and .failure come together, in either order: both before the next run
+const UNIT = { difference: "", detail: "", agreement: " dB", seconds: " s" };
+
+let sheet = null; // labels, size, and per cell steps, seed and query
+let id = "", cells = [], state = "idle", elapsed = 0, mark = "none", looked = -1, opened = -1, forming = -1;
+let inFlight = false, wanted = false; // whether gradio is busy with a sweep, and whether another is wanted after it
+
+const make = (name, kind, text) => {
+  const node = document.createElement(name);
+  if (kind) node.className = kind;
+  if (text !== undefined) { node.textContent = text; node.dir = "auto"; }
+  return node;
+};
+const busy = () => state === "running" || state === "waiting";
+const made = () => cells.filter(Boolean).length;
+const width = () => sheet.columns.values.length;
+const total = () => sheet?.steps.length ?? 0;
+const button = (index) => table.querySelector(`[data-cell="${index}"]`);
+const time = (value) => (value < 99.5 ? value.toFixed(1) + " s" : Math.round(value / 60) + " min");
+
+// ---------------------------------------------------------------- the empty grid
+
+function build(next) {
+  sheet = next;
+  cells = [];
+  looked = opened = forming = -1;
+  const rows = sheet.rows?.values ?? [null], head = make("tr"), names = make("tr");
+  const corner = make("th", "corner", sheet.rows?.label ?? "");
+  corner.rowSpan = 2;
+  const across = make("th", "across", sheet.columns.label);
+  across.colSpan = width();
+  across.scope = "colgroup";
+  head.append(...(sheet.rows ? [corner] : []), across);
+  for (const value of sheet.columns.values) {
+    const label = make("th", "label", value);
+    label.scope = "col";
+    label.title = value;
+    names.append(label);
+  }
+  const body = rows.map((value, row) => {
+    const line = make("tr");
+    if (sheet.rows) {
+      const label = make("th", "label", value);
+      label.scope = "row";
+      label.title = value;
+      line.append(label);
+    }
+    sheet.columns.values.forEach((_, column) => line.append(hole(row * width() + column)));
+    return line;
+  });
+  table.tHead.replaceChildren(head, names);
+  table.tBodies[0].replaceChildren(...body);
+  root.style.setProperty("--columns", width());
+  root.style.setProperty("--scale", colours[sheet.size]);
+  root.dataset.rows = String(Boolean(sheet.rows));
+  root.dataset.total = total();
+  root.dataset.made = "0";
+  find(".facts").hidden = true;
+  find(".close").removeAttribute("src");
+  find(".where").textContent = "";
+}
+
+function hole(index) {
+  const place = make("td"), cell = make("button", "cell"), image = make("img");
+  cell.type = "button";
+  cell.dataset.cell = index;
+  cell.dataset.state = "empty";
+  cell.tabIndex = index ? -1 : 0;
+  cell.setAttribute("aria-label", named(index) + ": not drawn yet");
+  image.alt = named(index);
+  cell.append(image, make("span", "mark num"), make("span", "meter"));
+  cell.addEventListener("pointerenter", () => look(index));
+  cell.addEventListener("focus", () => look(index));
+  cell.addEventListener("click", () => open(index));
+  place.append(cell);
+  return place;
+}
+
+const labels = (index) => {
+  const column = [sheet.columns.label, sheet.columns.values[index % width()]];
+  return sheet.rows ? [column, [sheet.rows.label, sheet.rows.values[Math.floor(index / width())]]] : [column];
+};
+const named = (index) => labels(index).map((pair) => pair.join(" ")).join(", ");
+
+// ---------------------------------------------------------------- values from the server
+
+function take(value) {
+  if (!value || !value.sweep) return;
+  if (value.sweep !== id) {
+    id = value.sweep;
+    root.dataset.sweep = id;
+    build(value.sheet);
+    setState("running", "Started: " + total() + " pictures.");
+  }
+  elapsed = value.seconds;
+  if (value.cell) keep(value.cell);
+  if (value.live && state === "running") form(value.live);
+  if (value.state === "done") fetchMissing(value.made);
+  status();
+}
+
+function keep(cell) {
+  cells[cell.index] = cell;
+  const place = button(cell.index);
+  place.querySelector("img").src = cell.picture;
+  place.dataset.state = "done";
+  place.setAttribute("aria-label", named(cell.index) + ": open in Explore");
+  if (cell.index === forming) forming = -1;
+  root.dataset.made = made();
+  drawMarks();
+  if (looked < 0 || looked === cell.index) look(cell.index);
+}
+
+// The picture of the cell that is being drawn, as the model sees it so far.
+function form(live) {
+  if (cells[live.index]) return;
+  const place = button(live.index);
+  place.querySelector("img").src = live.picture;
+  place.dataset.state = "live";
+  place.setAttribute("aria-label", named(live.index) + ": being drawn");
+  forming = live.index;
+  if (looked === live.index) find(".close").src = live.picture;
+}
+
+function unform() {
+  const place = forming >= 0 && !cells[forming] ? button(forming) : null;
+  forming = -1;
+  if (!place) return;
+  place.querySelector("img").removeAttribute("src");
+  place.dataset.state = "empty";
+  place.setAttribute("aria-label", named(Number(place.dataset.cell)) + ": not drawn");
+}
+
+// The end of a sweep, or of a part of it. Of values that come close together gradio hands on the last: the others are fetched.
+async function fetchMissing(count, next = "done", say = "Finished.") {
+  const asked = id;
+  for (;;) {
+    const missing = [...Array(count).keys()].filter((index) => !cells[index]).slice(0, CHUNK);
+    const found = missing.length ? await server.cells({ sweep: asked, cells: missing }).catch(() => null) : null;
+    if (id !== asked) return;
+    if (!found?.length) break;
+    found.forEach(keep);
+  }
+  unform();
+  if (state === "running" || next !== "done") setState(next, say);
+}
+
+// ---------------------------------------------------------------- state
+
+function status() {
+  const line = find(".status"), count = made();
+  if (state === "waiting") return void (line.textContent = "waiting for the model …");
+  if (!count && state !== "running") return void (line.textContent = "");
+  const parts = [count + " of " + total() + " pictures", time(elapsed)];
+  const known = cells.filter(Boolean), spent = known.reduce((sum, cell) => sum + cell.seconds, 0);
+  const drawn = known.reduce((sum, cell) => sum + sheet.steps[cell.index], 0), all = sheet.steps.reduce((sum, n) => sum + n, 0);
+  if (state === "running" && drawn) parts.push(time(Math.max(0, (spent / drawn) * all - elapsed)) + " left");
+  if (state === "stopped") parts.push("stopped");
+  if (state === "error") parts.push("ended early");
+  line.textContent = parts.join(" · ");
+}
+
+function setState(next, say) {
+  state = next;
+  root.dataset.state = next;
+  if (say) find(".announce").textContent = say;
+  status();
+}
+
+const resting = () => (!made() ? "idle" : made() === total() ? "done" : "stopped");
+
+function begin() {
+  inFlight = true;
+  setState("waiting", "Waiting for the model.");
+}
+
+function stop() {
+  if (!busy()) return;
+  if (state === "waiting") return setState(resting(), "Cancelled.");
+  setState("stopped", "Stopped. What was drawn so far stays.");
+  const last = cells.length;
+  fetchMissing(last, "stopped", "Stopped. What was drawn so far stays.");
+}
+
+function fail() {
+  if (!busy()) return;
+  if (state === "waiting") setState(resting());
+  else { unform(); setState("error", "The sweep ended early."); }
+  free();
+}
+
+function free() {
+  inFlight = false;
+  if (!wanted) return;
+  wanted = false;
+  setTimeout(() => document.querySelector("#sweep-run")?.click(), SETTLE_MS);
+}
+
+// Until something is drawn, the sheet shows the grid that would be.
+function preview() {
+  if (state === "idle" && window.layeredSweepPlan) build(window.layeredSweepPlan);
+}
+
+window.layeredSweep = { begin, stop, fail, free, preview, id: () => id, query: () => sheet?.queries[opened] ?? "", state: () => state };
+
+// ---------------------------------------------------------------- looking
+
+function look(index) {
+  looked = index;
+  for (const cell of table.querySelectorAll(".cell")) cell.tabIndex = Number(cell.dataset.cell) === index ? 0 : -1;
+  const cell = cells[index], close = find(".close"), source = button(index).querySelector("img").getAttribute("src");
+  if (source) close.src = source;
+  else close.removeAttribute("src");
+  close.alt = named(index);
+  find(".where").replaceChildren(...labels(index).map(([name, value]) => {
+    const line = make("span", "pair");
+    line.append(make("i", "", name + " "), make("b", "", value));
+    return line;
+  }));
+  root.dataset.looked = index;
+  find(".facts").hidden = !cell;
+  if (cell) drawFacts(cell, index);
+}
+
+function drawFacts(cell, index) {
+  const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  const head = make("tr");
+  for (const [name, title] of [["px", "Scale"], ["agrees", "PSNR in dB against the scale below"], ["detail", "What half the size cannot hold"], ["Δ", "Change in the last step"], ["λ", "Log-SNR before the last step"]]) {
+    const label = make("th", "", name);
+    label.scope = "col";
+    label.title = title;
+    head.append(label);
+  }
+  const measures = cell.measures, sizes = Object.keys(measures.logsnr).sort((a, b) => b - a);
+  const lines = sizes.map((size) => {
+    const line = make("tr"), name = make("th"), tag = make("span", "tag", size);
+    name.scope = "row";
+    tag.style.setProperty("--scale", colours[size]);
+    name.append(tag);
+    const values = [[measures.agreement[size], 1], [measures.detail[size], 3], [measures.change[size], 4], [measures.logsnr[size], 1]];
+    line.append(name, ...values.map(([value, digits]) => make("td", "", number(value, digits).replace("-", "−"))));
+    return line;
+  });
+  const last = make("tr"), whole = make("td", "whole", sheet.steps[index] + " steps · seed " + sheet.seeds[index] + " · " + time(cell.seconds) + " · Δ first " + number(measures.difference[sheet.size], 3));
+  whole.colSpan = 5;
+  last.append(whole);
+  const facts = find(".facts");
+  facts.tHead.replaceChildren(head);
+  facts.tBodies[0].replaceChildren(...lines, last);
+}
+
+function open(index) {
+  if (!cells[index]) return void (find(".announce").textContent = named(index) + " is not drawn yet.");
+  opened = index;
+  document.querySelector("#sweep-open")?.click();
+}
+
+// A number on each picture, and a bar from the least of them to the most.
+function drawMarks() {
+  const value = (cell) => (mark === "seconds" ? cell.seconds : cell.measures[mark]?.[sheet.size]);
+  const known = mark === "none" ? [] : cells.filter(Boolean).map(value).filter((v) => v !== undefined && v !== null);
+  const low = Math.min(...known), high = Math.max(...known);
+  root.dataset.mark = mark;
+  for (const cell of cells.filter(Boolean)) {
+    const place = button(cell.index), found = mark === "none" ? undefined : value(cell);
+    const text = found === undefined || found === null ? "–" : found.toFixed(mark === "detail" || mark === "difference" ? 3 : 1) + UNIT[mark];
+    place.querySelector(".mark").textContent = mark === "none" ? "" : text;
+    place.querySelector(".meter").style.width = known.length && high > low && text !== "–" ? 100 * ((found - low) / (high - low)) + "%" : "0";
+  }
+}
+
+for (const choice of find(".marks").querySelectorAll("button"))
+  choice.addEventListener("click", () => {
+    for (const other of find(".marks").querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === choice));
+    mark = choice.dataset.mark;
+    drawMarks();
+  });
+
+table.addEventListener("keydown", (event) => {
+  const at = Number(event.target.dataset?.cell);
+  if (Number.isNaN(at) || event.ctrlKey || event.metaKey || event.altKey) return;
+  const column = at % width();
+  const to = {
+    ArrowLeft: column ? at - 1 : at, ArrowRight: column + 1 < width() ? at + 1 : at,
+    ArrowUp: at - width(), ArrowDown: at + width(), Home: at - column, End: at - column + width() - 1,
+  }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  button(to)?.focus();
+});
+
+// Draw while drawing is nothing; after Stop, gradio is busy cancelling for a moment: then Draw is pressed again.
+document.addEventListener("click", (event) => {
+  if (!inFlight || !event.target.closest?.("#sweep-run")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (!busy()) wanted = true;
+}, true);
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || !root.isConnected || !root.offsetParent) return; // another tab is on show
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    document.querySelector("#sweep-run")?.click();
+  } else if (event.key === "Escape") {
+    document.querySelector("#sweep-stop")?.click();
+  }
+});
+
+setState("idle");
+preview();
+watch("value", () => take(props.value));
+take(props.value);
