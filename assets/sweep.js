@@ -8,6 +8,7 @@ const UNIT = { difference: "", detail: "", agreement: " dB", seconds: " s" };
 
 let sheet = null; // labels, size, and per cell steps, seed and query
 let id = "", cells = [], state = "idle", elapsed = 0, mark = "none", looked = -1, opened = -1, forming = -1;
+let first = false; // whether a finger is on a cell that was not looked at: it looks, and the next opens
 let inFlight = false, wanted = false; // whether gradio is busy with a sweep, and whether another is wanted after it
 
 const make = (name, kind, text) => {
@@ -60,7 +61,7 @@ function build(next) {
   root.dataset.rows = String(Boolean(sheet.rows));
   root.dataset.total = total();
   root.dataset.made = "0";
-  find(".facts").hidden = true;
+  find(".facts").hidden = find(".open").hidden = true;
   find(".close").removeAttribute("src");
   find(".where").textContent = "";
 }
@@ -74,9 +75,10 @@ function hole(index) {
   cell.setAttribute("aria-label", named(index) + ": not drawn yet");
   image.alt = named(index);
   cell.append(image, make("span", "mark num"), make("span", "meter"));
-  cell.addEventListener("pointerenter", () => look(index));
+  cell.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && look(index));
   cell.addEventListener("focus", () => look(index));
-  cell.addEventListener("click", () => open(index));
+  cell.addEventListener("pointerdown", (event) => (first = event.pointerType === "touch" && looked !== index));
+  cell.addEventListener("click", () => (first ? look(index) : open(index)));
   place.append(cell);
   return place;
 }
@@ -223,7 +225,7 @@ function look(index) {
     return line;
   }));
   root.dataset.looked = index;
-  find(".facts").hidden = !cell;
+  find(".facts").hidden = find(".open").hidden = !cell;
   if (cell) drawFacts(cell, index);
 }
 
@@ -246,7 +248,7 @@ function drawFacts(cell, index) {
     line.append(name, ...values.map(([value, digits]) => make("td", "", number(value, digits).replace("-", "−"))));
     return line;
   });
-  const last = make("tr"), whole = make("td", "whole", sheet.steps[index] + " steps · seed " + sheet.seeds[index] + " · " + time(cell.seconds) + " · Δ first " + number(measures.difference[sheet.size], 3));
+  const last = make("tr"), whole = make("td", "whole", sheet.steps[index] + " steps · seed " + sheet.seeds[index] + " · " + time(cell.seconds) + " · Δ to first " + number(measures.difference[sheet.size], 3));
   whole.colSpan = 5;
   last.append(whole);
   const facts = find(".facts");
@@ -280,6 +282,8 @@ for (const choice of find(".marks").querySelectorAll("button"))
     mark = choice.dataset.mark;
     drawMarks();
   });
+
+find(".open").addEventListener("click", () => open(looked));
 
 table.addEventListener("keydown", (event) => {
   const at = Number(event.target.dataset?.cell);

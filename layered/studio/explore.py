@@ -165,7 +165,7 @@ class Explore:
         self.get_settings.click(None, None, self.note, js=COPY_SETTINGS, **aside)
 
         context = gr.context.Context.root_block
-        context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)
+        self.loaded = context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)
 
     def _run(self, given: dict[Any, Any], request: gr.Request) -> Iterator[tuple[Any, Any]]:
         values = {name: given[component] for name, component in self.controls.values.items()}

@@ -1,4 +1,4 @@
-"""A sweep as data: the settings that an axis may vary, how their values are written, and the cells of the grid. It draws nothing."""
+"""A sweep as data: what an axis may vary, how its values are written, and the cells of the grid. It draws nothing."""
 
 from __future__ import annotations
 
@@ -310,7 +310,9 @@ def _in_range(axis: Axis, ranges: Mapping[str, tuple[float, float]]) -> None:
     shift = name.startswith("shift_")
     for value in axis.values if axis.setting.kind in ("number", "whole") else ():
         if shift and round(value, 2) != value:
-            raise ValueError(f"{axis.setting.label}: {_short(value)} is finer than a hundredth, which is as fine as shifts are set.")
+            raise ValueError(
+                f"{axis.setting.label}: {_short(value)} is finer than a hundredth, which is as fine as shifts are set."
+            )
         if name in ranges and not ranges[name][0] <= value <= ranges[name][1]:
             low, high = (str(v) if name in WHOLE else f"{v:g}" for v in ranges[name])
             raise ValueError(f"{axis.setting.label}: {_short(value)} is outside {low} to {high}.")

@@ -46,30 +46,30 @@ def picture(grid: Grid, pictures: Sequence[Tensor], model: str) -> Image.Image:
     gap, margin, line = max(4, cell // 32), text * 2, round(text * 1.4)
     beside = [_wrapped(label, cell, text) for label in grid.rows.labels] if grid.rows else []
     above = [_wrapped(label, cell, text) for label in grid.columns.labels]
-    left = margin + (max(_width(lines, text) for lines in [*beside, [grid.rows.setting.label]]) + 2 * gap if grid.rows else 0)
+    corner = _wrapped(grid.rows.setting.label, cell, text) if grid.rows else []
+    left = margin + (max(_width(lines, text) for lines in [*beside, corner]) + 2 * gap if grid.rows else 0)
     full = left + width * (cell + gap) - gap + margin
     notes = _wrapped(_notes(grid, model), full - 2 * margin, text)
-    head = margin + len(notes) * line + line + round(line * 1.2) + max(map(len, above)) * line + gap
+    head = margin + (len(notes) + 1) * line + max(len(corner), 1 + max(map(len, above))) * line + gap
     sheet = Image.new("RGB", (full, head + height * (cell + gap) - gap + margin), PAPER)
     draw = ImageDraw.Draw(sheet)
 
     for index, words in enumerate(notes):
         draw.text((margin, margin + index * line), words, fill=DIM, font=_font(text))
-    top = margin + len(notes) * line + line // 2
-    draw.text((left, top), grid.columns.setting.label, fill=INK, font=_font(text, bold=True))
-    if grid.rows:
-        _lines(draw, (margin, head - gap - line), [grid.rows.setting.label], text, bold=True)
+    name = head - gap - (1 + max(map(len, above))) * line
+    _lines(draw, (left, name), [grid.columns.setting.label], text, bold=True)
+    _lines(draw, (margin, head - gap - len(corner) * line), corner, text, bold=True)
     for column, words in enumerate(above):
         start = head - gap - len(words) * line
         _lines(draw, (left + column * (cell + gap), start), words, text)
     for row, words in enumerate(beside):
-        _lines(draw, (margin, head + row * (cell + gap)), words, text)
+        _lines(draw, (margin, head + row * (cell + gap) + (cell - len(words) * line) // 2), words, text)
     for place in grid.cells:
-        corner = (left + place.column * (cell + gap), head + place.row * (cell + gap))
+        at = (left + place.column * (cell + gap), head + place.row * (cell + gap))
         if place.index < len(pictures):
-            sheet.paste(image(pictures[place.index]).resize((cell, cell), Image.Resampling.NEAREST), corner)
+            sheet.paste(image(pictures[place.index]).resize((cell, cell), Image.Resampling.NEAREST), at)
         else:
-            draw.rectangle((*corner, corner[0] + cell - 1, corner[1] + cell - 1), fill=WELL)
+            draw.rectangle((*at, at[0] + cell - 1, at[1] + cell - 1), fill=WELL)
     draw.rectangle((0, 0, full, max(3, text // 4)), fill=scale_colour(grid.size))
     return sheet
 
@@ -80,7 +80,11 @@ def _notes(grid: Grid, model: str) -> str:
     said = [] if PROMPT in varied else [f"«{grid.prompt}»"]
     said.append(f"{model}, {grid.size} px")
     shared = {"seed": first.seed, "steps": first.steps, "guidance": first.guidance, "solver": first.solver}
-    said += [f"{name} {value}" for name, value in shared.items() if name not in varied]
+    said += [
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in shared.items()
+        if name not in varied
+    ]
     return " · ".join(said)
 
 

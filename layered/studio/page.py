@@ -14,7 +14,10 @@ from layered.studio.settings import MODEL_QUEUE, StudioSettings
 from layered.studio.sweep import Sweep
 from layered.studio.worker import Worker
 
-TABS = (("Explore", Explore), ("Sweep", Sweep))  # name, and the class that fills the tab: called with the handlers and the settings
+TABS = (
+    ("Explore", Explore),
+    ("Sweep", Sweep),
+)  # name, and the class that fills the tab: called with the handlers and the settings
 
 
 def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: Worker | None = None) -> gr.Blocks:

@@ -23,7 +23,7 @@ FREE = "() => { window.layeredSweep?.free(); }"
 FAIL = "() => { window.layeredSweep?.fail(); }"
 SWEEP_NAME = "() => [window.layeredSweep?.id() ?? '']"
 CELL_QUERY = "() => [window.layeredSweep?.query() ?? '']"
-FOCUS_RUN = "() => { requestAnimationFrame(() => document.querySelector('#run')?.focus()); }"
+FOCUS_RUN = "() => { requestAnimationFrame(() => { window.scrollTo(0, 0); document.querySelector('#run')?.focus(); }); }"
 FILL = """(name) => {
   const found = (%s)[name], hidden = { __type__: "update", visible: false };
   const shown = (more) => ({ __type__: "update", visible: true, ...more });
@@ -72,9 +72,7 @@ class AxisCard:
                 max_lines=1,
                 elem_id=f"sweep-{which}-numbers",
             )
-            self.names = gr.CheckboxGroup(
-                [], label="Values", visible=False, elem_classes="pick", elem_id=f"sweep-{which}-names"
-            )
+            self.names = gr.CheckboxGroup([], label="Values", visible=False, elem_classes="pick", elem_id=f"sweep-{which}-names")
             self.prompts = gr.Textbox(
                 _text(settings[PROMPT]),
                 label="Prompts",
@@ -152,9 +150,7 @@ class Sweep:
                         self.stop = gr.Button("Stop", min_width=72, elem_id="sweep-stop")
             self.plan = SweepPlan(elem_id="sweep-plan")
             self.queue = gr.HTML("", elem_id="sweep-queue")
-            self.sheet = SweepSheet(
-                colours=_colours(handlers.scales), server_functions=[cells], elem_id="sweep-sheet"
-            )
+            self.sheet = SweepSheet(colours=_colours(handlers.scales), server_functions=[cells], elem_id="sweep-sheet")
             self._downloads()
 
     def _downloads(self) -> None:
@@ -177,15 +173,9 @@ class Sweep:
         own = [*self.columns.inputs, *self.rows.inputs, self.size]
         inputs = {*own, explore.prompt, *explore.controls.values.values()}
 
-        gr.on(
-            [self.tab.select, *(component.change for component in own)],
-            self._plan,
-            inputs,
-            self.plan,
-            preprocess=False,
-            trigger_mode="always_last",
-            **aside,
-        )
+        plan: dict[str, Any] = {"inputs": inputs, "outputs": self.plan, "preprocess": False} | aside
+        gr.on([self.tab.select, *(component.change for component in own)], self._plan, trigger_mode="always_last", **plan)
+        explore.loaded.then(self._plan, **plan)  # a link may have changed what is shared
         drawing = self.draw.click(
             self._draw,
             inputs,
@@ -201,6 +191,7 @@ class Sweep:
         )
         drawing.failure(None, js=FAIL, **quiet)
         drawing.then(None, js=FREE, **quiet)
+        drawing.then(self._plan, **plan)  # now it is known how long a step takes
         self.stop.click(None, cancels=[drawing], js=STOP, **aside)
 
         folder = self.picture.GRADIO_CACHE
@@ -222,7 +213,7 @@ class Sweep:
         SweepApi(self.sweeper, MODEL_QUEUE)
 
     def _asked(self, given: Mapping[Any, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-        """Explore's prompt and flat values, and what is asked for here. One seed for all cells, also where Explore draws its own."""
+        """Explore's prompt and flat values, and what is asked for here. All cells share the seed, also where Explore draws one."""
         values = {name: given[component] for name, component in self.explore.controls.values.items()}
         asked = {"columns": self.columns.asked(given), "rows": self.rows.asked(given), "size": given[self.size]}
         return given[self.explore.prompt], values, asked
