@@ -20,8 +20,9 @@ from PIL import Image
 
 from layered.config import SampleConfig
 from layered.schedule import Schedule
+from layered.studio.axes import ALL_SHIFTS, PROMPT, read_axis, sweepable
 from layered.studio.exports import read_png_settings
-from layered.studio.grid import ALL_SHIFTS, PROMPT, Limits, make_grid, read_axis, sweepable, usual_size
+from layered.studio.grid import Limits, make_grid, usual_size
 from layered.studio.grid_files import table
 from layered.studio.handlers import Handlers
 from layered.studio.links import flatten, from_query, shift_name, to_config

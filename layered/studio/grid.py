@@ -1,179 +1,22 @@
-"""A sweep as data: what an axis may vary, how its values are written, and the cells of the grid. It draws nothing."""
+"""A sweep as data: the cells of a grid over one or two settings of a run, checked before the first is drawn."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from layered.config import NOISE_MODES, PRESETS, SOLVERS, STATE_MODES, SampleConfig
+from layered.config import SampleConfig
+from layered.studio.axes import ALL_SHIFTS, PROMPT, Axis, Setting, short
 from layered.studio.links import CUSTOM, WHOLE, flatten, shift_name, to_config
 
-NONE = "none"  # the second axis where there is one only
-PROMPT = "prompt"
-ALL_SHIFTS = "shift_all"
-TEXT_LIMIT = 40_000  # characters of typed values: as many prompts as a grid can have
 COARSEST_USUAL = 128  # pixels: where a sweep stops unless told otherwise
-
-NUMBER = r"[+-]?(?:\d{1,12}(?:\.\d{1,9})?|\.\d{1,9})"
-RANGE = re.compile(rf"({NUMBER})\s*\.\.\s*({NUMBER})(?:\s*step\s*({NUMBER}))?", re.IGNORECASE)
-HINT = "Write a list such as 1, 2, 4 or a range such as 1..9 step 2."
-
-
-# ------------------------------------------------------------------ what an axis may vary
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting that an axis can vary."""
-
-    name: str  # of the flat value, see ``links``; or ``PROMPT`` or ``ALL_SHIFTS``
-    label: str
-    kind: str  # "number", "whole", "name" or "text"
-    usual: tuple[Any, ...]  # values to start from
-    choices: tuple[str, ...] = ()  # of kind "name"
-
-
-def sweepable(scales: Sequence[int], prompts: Sequence[str] = ()) -> dict[str, Setting]:
-    """Every setting that an axis can vary, by name. ``prompts`` are the ones to start from."""
-    all_of_them = [
-        Setting("guidance", "Guidance", "number", (1, 2, 4, 8)),
-        Setting("steps", "Steps", "whole", (5, 10, 25, 50)),
-        Setting(PROMPT, "Prompt", "text", tuple(prompts)),
-        Setting("seed", "Seed", "whole", (1, 2, 3, 4)),
-        Setting(ALL_SHIFTS, "Shift of all scales, added", "number", (-2, 0, 2)),
-        *(Setting(shift_name(size), f"Shift δ {size}", "number", (-4, -2, 0)) for size in scales),
-        Setting("preset", "Shift preset", "name", PRESETS, PRESETS),
-        Setting("noise", "Noise across scales", "name", NOISE_MODES, NOISE_MODES),
-        Setting("solver", "Solver", "name", SOLVERS, SOLVERS),
-        Setting("states", "States", "name", STATE_MODES, STATE_MODES),
-        Setting("ddpm_noise", "DDPM noise", "number", (0, 0.2, 0.5, 1)),
-        Setting("eta", "Eta (DDIM)", "number", (0, 0.5, 1)),
-    ]
-    return {setting.name: setting for setting in all_of_them}
 
 
 def usual_size(scales: Sequence[int]) -> int:
     """The scale that a sweep draws unless told otherwise."""
     return max((size for size in scales if size <= COARSEST_USUAL), default=scales[0])
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A setting with its values, in order and each once."""
-
-    setting: Setting
-    values: tuple[Any, ...]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The values for people; shifts that are added keep their sign."""
-        if self.setting.kind in ("name", "text"):
-            return self.values
-        sign = "+" if self.setting.name == ALL_SHIFTS else ""
-        return tuple(
-            str(v) if isinstance(v, int) else format(v, (sign if v else "") + ".6g").replace("-", "−") for v in self.values
-        )
-
-
-def read_axis(asked: Any, settings: Mapping[str, Setting], limit: int, which: str) -> Axis | None:
-    """``{"setting": name, "values": list or text}`` → an axis; None for none. ``limit`` values at most.
-
-    Raises ValueError with a sentence for whatever is wrong; ``which`` names the axis in it.
-    """
-    if asked is None or (isinstance(asked, Mapping) and asked.get("setting") == NONE):
-        return None
-    if not isinstance(asked, Mapping) or not isinstance(asked.get("setting"), str):
-        raise ValueError(f'{which}: expected {{"setting": …, "values": …}}, got {_short(asked)}.')
-    setting = settings.get(asked["setting"])
-    if setting is None:
-        raise ValueError(f"{which}: {_short(asked['setting'])} cannot be varied. Choose one of {', '.join(settings)}.")
-    given = asked.get("values")
-    if isinstance(given, str) and len(given) > TEXT_LIMIT:
-        raise ValueError(f"{setting.label}: the list of values is too long.")
-    if not isinstance(given, (str, list, tuple)):
-        raise ValueError(f"{setting.label}: expected a list of values, got {_short(given)}.")
-    if setting.kind == "text":
-        values = _texts(given, setting.label)
-    elif setting.kind == "name":
-        values = _names(given, setting)
-    else:
-        numbers = parse_numbers(given, setting.label, limit) if isinstance(given, str) else [_json(v, setting) for v in given]
-        values = [_whole(v, setting.label) for v in numbers] if setting.kind == "whole" else [float(v) for v in numbers]
-    if not values:
-        raise ValueError(f"{setting.label} has no values: {'choose at least one.' if setting.choices else 'write at least one.'}")
-    if len(values) > limit:
-        raise ValueError(f"{setting.label} has {len(values):,} values: at most {limit} pictures are drawn in one sweep.")
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise ValueError(f"{setting.label}: {_short(value)} is listed twice.")
-    return Axis(setting, tuple(values))
-
-
-def parse_numbers(text: str, label: str, limit: int) -> list[Decimal]:
-    """«1, 2, 4» and «1..9 step 2», mixed as one likes → exact numbers. A range counts down where it ends below its start."""
-    numbers: list[Decimal] = []
-    for part in re.split(r"[,;\n]", text.replace("−", "-").replace("…", "..")):
-        if found := RANGE.fullmatch(part.strip()):
-            numbers += _range(*found.groups(), label=label, limit=limit)
-            continue
-        for word in part.split():
-            if not re.fullmatch(NUMBER, word):
-                raise ValueError(f"{label}: «{_cut(part.strip())}» is not a number. {HINT}")
-            numbers.append(Decimal(word))
-    return numbers
-
-
-def _range(first: str, last: str, step: str | None, label: str, limit: int) -> list[Decimal]:
-    start, end, by = Decimal(first), Decimal(last), Decimal(step or "1")
-    if by <= 0:
-        raise ValueError(f"{label}: the step of a range is a number above 0, got {by}.")
-    count = int(abs(end - start) / by) + 1
-    if count > limit:
-        raise ValueError(f"{label}: {first}..{last} has {count:,} values: at most {limit} pictures are drawn in one sweep.")
-    return [start + (by if end >= start else -by) * index for index in range(count)]
-
-
-def _json(value: Any, setting: Setting) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{setting.label}: {_short(value)} is not a number.")
-    return Decimal(str(value))
-
-
-def _whole(value: Decimal, label: str) -> int:
-    if value != value.to_integral_value():
-        raise ValueError(f"{label}: {value} is not a whole number.")
-    return int(value)
-
-
-def _texts(given: str | Sequence[Any], label: str) -> list[str]:
-    lines = given.splitlines() if isinstance(given, str) else list(given)
-    if not all(isinstance(line, str) for line in lines):
-        raise ValueError(f"{label}: every value must be text.")
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _names(given: str | Sequence[Any], setting: Setting) -> list[str]:
-    names = [name for name in re.split(r"[,;\s]+", given) if name] if isinstance(given, str) else list(given)
-    for name in names:
-        if name not in setting.choices:
-            raise ValueError(f"{setting.label}: {_short(name)} is none of {', '.join(setting.choices)}.")
-    return names
-
-
-def _short(value: Any) -> str:
-    return f"«{_cut(value)}»" if isinstance(value, str) else _cut(str(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else text[:60] + " …"
-
-
-# ------------------------------------------------------------------ the grid
 
 
 @dataclass(frozen=True)
@@ -233,7 +76,7 @@ def make_grid(
     if rows and rows.setting == columns.setting:
         raise ValueError(f"Both axes vary «{columns.setting.label}»: choose another, or none, for the rows.")
     if isinstance(size, bool) or size not in scales:
-        raise ValueError(f"Draw at: expected one of {', '.join(map(str, scales))} pixels, got {_short(size)}.")
+        raise ValueError(f"Draw at: expected one of {', '.join(map(str, scales))} pixels, got {short(size)}.")
     height, width = len(rows.values) if rows else 1, len(columns.values)
     if height * width > limits.cells:
         raise ValueError(f"{width} × {height} are {height * width} pictures: at most {limits.cells} are drawn in one sweep.")
@@ -311,11 +154,11 @@ def _in_range(axis: Axis, ranges: Mapping[str, tuple[float, float]]) -> None:
     for value in axis.values if axis.setting.kind in ("number", "whole") else ():
         if shift and round(value, 2) != value:
             raise ValueError(
-                f"{axis.setting.label}: {_short(value)} is finer than a hundredth, which is as fine as shifts are set."
+                f"{axis.setting.label}: {short(value)} is finer than a hundredth, which is as fine as shifts are set."
             )
         if name in ranges and not ranges[name][0] <= value <= ranges[name][1]:
             low, high = (str(v) if name in WHOLE else f"{v:g}" for v in ranges[name])
-            raise ValueError(f"{axis.setting.label}: {_short(value)} is outside {low} to {high}.")
+            raise ValueError(f"{axis.setting.label}: {short(value)} is outside {low} to {high}.")
 
 
 def _solver_listens(setting: Setting, cells: Sequence[Cell]) -> None:

@@ -15,8 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from layered.plots import scale_colour
+from layered.studio.axes import PROMPT
 from layered.studio.encode import image
-from layered.studio.grid import PROMPT, Grid
+from layered.studio.grid import Grid
 
 PAPER, INK, DIM, WELL = "#ffffff", "#1b1f29", "#596173", "#e9ecf1"
 LEAST_CELL = 96  # pixels: smaller pictures are enlarged to it by whole factors

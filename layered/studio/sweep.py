@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
+from layered.studio.axes import ALL_SHIFTS, NONE, PROMPT, Axis, Setting, sweepable
 from layered.studio.components import _colours, _Drawn
 from layered.studio.explore import PRESS, Explore
-from layered.studio.grid import ALL_SHIFTS, NONE, PROMPT, Axis, Setting, sweepable, usual_size
+from layered.studio.grid import usual_size
 from layered.studio.handlers import Handlers, refused
 from layered.studio.settings import MODEL_QUEUE, StudioSettings
 from layered.studio.sweep_api import SweepApi
@@ -41,7 +42,7 @@ PROMPTS_AT_FIRST = 3
 class SweepSheet(_Drawn):
     """The grid and the cell that is looked at. Value: what ``Sweeper.run`` tells of a step. Never an event's input."""
 
-    asset_name = "sweep"
+    asset_name, parts = "sweep", ("sweep-look",)
 
 
 class SweepPlan(_Drawn):
@@ -213,7 +214,7 @@ class Sweep:
         SweepApi(self.sweeper, MODEL_QUEUE)
 
     def _asked(self, given: Mapping[Any, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-        """Explore's prompt and flat values, and what is asked for here. All cells share the seed, also where Explore draws one."""
+        """Explore's prompt and flat values, and what is asked here. All cells share the seed, also where Explore draws one."""
         values = {name: given[component] for name, component in self.explore.controls.values.items()}
         asked = {"columns": self.columns.asked(given), "rows": self.rows.asked(given), "size": given[self.size]}
         return given[self.explore.prompt], values, asked

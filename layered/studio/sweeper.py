@@ -12,9 +12,10 @@ from torch import Tensor
 
 from layered.sampler import Step
 from layered.studio import grid_files
+from layered.studio.axes import PROMPT, read_axis, sweepable
 from layered.studio.encode import image, jpeg_url, numbers, predictions
 from layered.studio.exports import new_file, save_png
-from layered.studio.grid import PROMPT, Cell, Grid, Limits, make_grid, read_axis, sweepable
+from layered.studio.grid import Cell, Grid, Limits, make_grid
 from layered.studio.handlers import Handlers, Measures, check_prompt, refused
 from layered.studio.links import CUSTOM, NEVER_SLEEP, shift_name, to_config, to_query
 from layered.studio.settings import StudioSettings
@@ -268,8 +269,10 @@ def base_lines(grid: Grid, scales: tuple[int, ...], example: bool) -> list[list[
         ["spacing", "Spacing", config.spacing],
         ["sleep", "Sleep", sleep],
     ]
-    if grid.size < scales[-1] and (config.states == "top-down" or "states" in varied):
-        lines.append(["note", "Note", f"top-down follows the finest scale that is drawn: here {grid.size} px"])
+    from_finest = any(cell.config.states == "top-down" or cell.config.noise in ("box", "bilinear") for cell in grid.cells)
+    if from_finest and grid.size < scales[-1]:
+        say = f"box and bilinear noise and top-down states start from the finest scale drawn, here {grid.size} px"
+        lines.append(["note", "Note", say])
     return [line[1:] for line in lines if line[0] not in varied]
 
 
