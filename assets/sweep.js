@@ -102,7 +102,7 @@ function take(value) {
   elapsed = value.seconds;
   if (value.cell) keep(value.cell);
   if (value.live && state === "running") form(value.live);
-  if (value.state === "done") fetchMissing(value.made);
+  if (value.state === "done") fetchMissing();
   status();
 }
 
@@ -138,18 +138,18 @@ function unform() {
   place.setAttribute("aria-label", named(Number(place.dataset.cell)) + ": not drawn");
 }
 
-// The end of a sweep, or of a part of it. Of values that come close together gradio hands on the last: the others are fetched.
-async function fetchMissing(count, next = "done", say = "Finished.") {
+// The end of a sweep. Of values that come close together gradio hands on the last: the cells that are missing are fetched.
+async function fetchMissing() {
   const asked = id;
   for (;;) {
-    const missing = [...Array(count).keys()].filter((index) => !cells[index]).slice(0, CHUNK);
+    const missing = sheet.steps.map((_, index) => index).filter((index) => !cells[index]).slice(0, CHUNK);
     const found = missing.length ? await server.cells({ sweep: asked, cells: missing }).catch(() => null) : null;
     if (id !== asked) return;
     if (!found?.length) break;
     found.forEach(keep);
   }
-  unform();
-  if (state === "running" || next !== "done") setState(next, say);
+  if (state === "running") setState("done", "Finished.");
+  status();
 }
 
 // ---------------------------------------------------------------- state
@@ -184,20 +184,24 @@ function begin() {
 function stop() {
   if (!busy()) return;
   if (state === "waiting") return setState(resting(), "Cancelled.");
+  unform();
   setState("stopped", "Stopped. What was drawn so far stays.");
-  const last = cells.length;
-  fetchMissing(last, "stopped", "Stopped. What was drawn so far stays.");
 }
 
 function fail() {
   if (!busy()) return;
   if (state === "waiting") setState(resting());
-  else { unform(); setState("error", "The sweep ended early."); }
+  else {
+    unform();
+    setState("error", "The sweep ended early.");
+  }
   free();
 }
 
+// The server is done with it, and may have finished a cell more than it told of.
 function free() {
   inFlight = false;
+  if (state === "stopped" || state === "error") fetchMissing();
   if (!wanted) return;
   wanted = false;
   setTimeout(() => document.querySelector("#sweep-run")?.click(), SETTLE_MS);

@@ -30,7 +30,8 @@ def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: 
     handlers = Handlers(pipeline, settings, worker or Worker())
 
     def forget(request: gr.Request) -> None:
-        handlers.store.drop_session(request.session_hash)
+        for store in (handlers.store, handlers.sweeps):
+            store.drop_session(request.session_hash)
 
     with gr.Blocks(title=settings.title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         Masthead({"title": settings.title, "model": model_line(pipeline, handlers.model)}, elem_id="masthead")

@@ -207,10 +207,6 @@ class Sweep:
         opened = self.open.click(self._opened, self.chosen, there, js=CELL_QUERY, **aside)
         opened.success(None, js=FOCUS_RUN, **aside)
 
-        def forget(request: gr.Request) -> None:
-            self.sweeper.store.drop_session(request.session_hash)
-
-        gr.context.Context.root_block.unload(forget)
         SweepApi(self.sweeper, MODEL_QUEUE)
 
     def _asked(self, given: Mapping[Any, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:

@@ -51,14 +51,14 @@ Made = tuple[Result | None, str | None, float]  # of a step: the finished cell, 
 
 
 class Sweeper:
-    """The sweep's answers, over the page's handlers and a bounded store of its own: one sweep per tab."""
+    """The sweep's answers, over the page's handlers. One sweep per tab is kept."""
 
     def __init__(self, handlers: Handlers, settings: StudioSettings, ranges: Mapping[str, tuple[float, float]]) -> None:
         self.handlers, self.scales = handlers, handlers.scales
         self.limits = Limits(settings.sweep_cells, settings.sweep_steps, ranges)
         self.settings = sweepable(handlers.scales)
         self.example = settings.examples[0][1] if settings.examples else ""
-        self.store: Store[Sweep] = Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
+        self.store: Store[Sweep] = handlers.sweeps
 
     # ------------------------------------------------------------ before it starts
 
@@ -134,7 +134,7 @@ class Sweeper:
             for result, live, seconds in self.handlers.steps(cell.prompt, cell.config_drawn, maker(cell, first)):
                 if result is not None:
                     first = result.picture if first is None else first
-                    size = result.picture.numel() * result.picture.element_size()
+                    size = result.picture.numel() * result.picture.element_size() + len(result.shown["picture"])
                     self.store.grow(sweep, size, lambda result=result: sweep.results.append(result))
                 yield sweep, result, shared | self._told(cell, grid, result, live, before + seconds)
             before += seconds
