@@ -62,11 +62,12 @@ class FakePipeline:
 
     def schedule(self, config: SampleConfig) -> Schedule:
         """As the real one's."""
+        scales = config.scales or self.scales
         if config.shifts is None:
-            return Schedule.preset(config.preset, self.scales)
-        if len(config.shifts) != len(self.scales):
-            raise ValueError(f"Shifts: expected {len(self.scales)}, got {len(config.shifts)}.")
-        return Schedule(self.scales, config.shifts)
+            return Schedule.preset(config.preset, scales)
+        if len(config.shifts) != len(scales):
+            raise ValueError(f"Shifts: expected {len(scales)}, got {len(config.shifts)}.")
+        return Schedule(scales, config.shifts)
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Every word but the few known ones."""
@@ -79,11 +80,12 @@ class FakePipeline:
         if isinstance(config.guidance, tuple) and len(config.guidance) != len(self.scales):
             raise ValueError(f"guidance: expected one weight or {len(self.scales)}, got {len(config.guidance)}.")
         self.asked.append((prompt, config))
-        return self._steps(schedule, config, landscape(self.scales[-1], config.seed))
+        return self._steps(schedule, config, landscape(schedule.scales[-1], config.seed))
 
     def _steps(self, schedule: Schedule, config: SampleConfig, final: Tensor) -> Iterator[Step]:
-        clean = image_pyramid(final, self.scales)
-        noise = noise_of(self.scales, config.noise, config.seed)
+        scales = schedule.scales
+        clean = image_pyramid(final, scales)
+        noise = noise_of(scales, config.noise, config.seed)
         times = timesteps(config.steps, config.spacing).tolist()
         try:
             for index in range(config.steps):
@@ -92,13 +94,13 @@ class FakePipeline:
                 now = {size: float(v) for size, v in schedule.logsnr(times[index]).items()}
                 after = {size: float(v) for size, v in schedule.logsnr(times[index + 1]).items()}
                 z, x0 = {}, {}
-                for size in self.scales:
+                for size in scales:
                     alpha, sigma = (float(v) for v in alpha_sigma(torch.tensor(now[size], dtype=torch.float64)))
                     z[size] = alpha * clean[size] + sigma * noise[size]
                     sharp = 1 / (1 + math.exp(-(now[size] + 3) / 2))
                     x0[size] = (sharp * clean[size] + (1 - sharp) * clean[size].mean((2, 3), keepdim=True)).clamp(-1, 1)
                 logsnr = {size: torch.tensor([value]) for size, value in now.items()}
-                asleep = self.scales[len(awake_scales(self.scales, logsnr, config.sleep_below)) :]
+                asleep = scales[len(awake_scales(scales, logsnr, config.sleep_below)) :]
                 for size in asleep:
                     x0[size] = enlarge_image(x0[size // 2], size)
                 self.made += 1

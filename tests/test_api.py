@@ -34,8 +34,8 @@ def client(server) -> Client:
     return Client(server[0], verbose=False)
 
 
-def test_only_two_endpoints_are_named(client):
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/sample", "/generate"}
+def test_only_documented_endpoints_are_named(client):
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/sample", "/generate", "/sweep"}
 
 
 def test_sample_streams_every_step(client, server):

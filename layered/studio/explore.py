@@ -160,12 +160,12 @@ class Explore:
             made = button.click(lambda run, write=write: write(run, folder), self.chosen, target, js=RUN_NAME, **quiet)
             made.success(None, js=PRESS % target.elem_id, **aside)
         controls = [self.prompt, *values.values()]
-        self.recall.click(lambda query: self._restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **aside)
+        self.recall.click(lambda query: self.restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **aside)
         self.get_link.click(None, None, self.note, js=COPY_LINK, **aside)
         self.get_settings.click(None, None, self.note, js=COPY_SETTINGS, **aside)
 
         context = gr.context.Context.root_block
-        context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)
+        self.loaded = context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)
 
     def _run(self, given: dict[Any, Any], request: gr.Request) -> Iterator[tuple[Any, Any]]:
         values = {name: given[component] for name, component in self.controls.values.items()}
@@ -174,7 +174,7 @@ class Explore:
             yield value, (run.config.seed if first else gr.skip())
             first = False
 
-    def _restored(self, query: dict[str, str]) -> list[Any]:
+    def restored(self, query: dict[str, str]) -> list[Any]:
         """Prompt and controls of a run, from its query; what that does not say was at its default."""
         found = self.controls.defaults | {"random_seed": False} | from_query(query, self.handlers.scales, self.controls.ranges)
         return [found.get("prompt", gr.skip()), *(found.get(name, gr.skip()) for name in self.controls.values)]

@@ -34,9 +34,14 @@ def new_file(folder: str | Path, name: str) -> Path:
 
 def write_png(x: Tensor, settings: dict[str, Any], path: Path) -> Path:
     """(1, 3, H, W) in [−1, 1] as PNG with the settings in a text chunk (UTF-8) named ``TEXT_KEY``."""
+    return save_png(image(x), settings, path)
+
+
+def save_png(picture: Image.Image, settings: dict[str, Any], path: Path) -> Path:
+    """``write_png`` of a picture that is drawn already."""
     info = PngInfo()
     info.add_itxt(TEXT_KEY, settings_json(settings))
-    image(x).save(path, "PNG", pnginfo=info)
+    picture.save(path, "PNG", pnginfo=info)
     return path
 
 

@@ -19,8 +19,9 @@ from layered.schedule import Schedule
 from layered.studio import exports
 from layered.studio.encode import frame, states
 from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query
+from layered.studio.pace import Pace
 from layered.studio.settings import StudioSettings
-from layered.studio.store import Run, RunStore, halved
+from layered.studio.store import Run, RunStore, Store, halved
 from layered.studio.worker import Worker
 from layered.trajectory import step_measures
 from layered.world import Vistas, caption
@@ -43,6 +44,8 @@ class Handlers:
         self.pipeline, self.settings, self.worker = pipeline, settings, worker
         self.scales: tuple[int, ...] = tuple(pipeline.scales)
         self.store = RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
+        self.sweeps: Store[Any] = Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
+        self.pace = Pace()
         self.model = str(getattr(pipeline, "name", "") or "layered diffusion")
 
     # ------------------------------------------------------------ a run
@@ -86,6 +89,8 @@ class Handlers:
                     with refused():
                         step = next(stream, None)
                     if step is None:
+                        if previous is not None:
+                            self.pace.note(max(previous.x0), (time.perf_counter() - start) / previous.total)
                         return
                     yield make(step, step_measures(step, previous), time.perf_counter() - start)
                     previous = step

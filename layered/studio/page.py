@@ -14,10 +14,12 @@ from layered.studio.model_page import ModelTab
 from layered.studio.noise_lab import NoiseTab
 from layered.studio.schedule_lab import ScheduleTab
 from layered.studio.settings import MODEL_QUEUE, StudioSettings
+from layered.studio.sweep import Sweep
 from layered.studio.worker import Worker
 
 TABS = (  # name, and the class that fills the tab: called with the handlers and the settings
     ("Explore", Explore),
+    ("Sweep", Sweep),
     ("Noise", NoiseTab),
     ("Schedule", ScheduleTab),
     ("Model", ModelTab),
@@ -34,7 +36,8 @@ def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: 
     handlers = Handlers(pipeline, settings, worker or Worker())
 
     def forget(request: gr.Request) -> None:
-        handlers.store.drop_session(request.session_hash)
+        for store in (handlers.store, handlers.sweeps):
+            store.drop_session(request.session_hash)
 
     with gr.Blocks(title=settings.title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         Masthead({"title": settings.title, "model": model_line(pipeline, handlers.model)}, elem_id="masthead")
@@ -43,6 +46,7 @@ def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: 
             for name, fill in TABS:
                 with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}"):
                     tabs[name] = fill(handlers, settings)
+        tabs["Sweep"].follow(tabs["Explore"])  # what no axis varies is as it is set there
         tabs["Schedule"].connect(tabs)
         Api(handlers, MODEL_QUEUE)
         page.unload(forget)

@@ -28,6 +28,10 @@ class StudioSettings:
     keep_runs: int = 12  # finished or stopped runs kept for downloads, over all visitors
     keep_bytes: int = 1 << 30  # memory that their steps may take; the newest run is always kept
     keep_seconds: float = 1800.0  # how long an untouched run is kept
+    sweep_cells: int = 36  # most pictures of one sweep
+    sweep_steps: int = 1800  # most denoising steps of one sweep, all its pictures together
+    keep_sweeps: int = 8  # sweeps kept for downloads, the newest of each tab, for ``keep_seconds`` too
+    keep_sweep_bytes: int = 256 << 20  # memory that their pictures may take
     examples: tuple[tuple[str, str], ...] = EXAMPLES  # (short name, prompt)
 
     @classmethod
