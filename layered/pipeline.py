@@ -25,8 +25,10 @@ class PromptError(ValueError):
 class LayeredPipeline:
     """A trained layered diffusion model, ready to draw."""
 
-    def __init__(self, model: LayeredUNet, encoder: TextEncoder, meta: dict, name: str = "", device: str = "cpu") -> None:
-        self.device = device
+    def __init__(
+        self, model: LayeredUNet, encoder: TextEncoder, meta: dict, name: str = "", device: str = "cpu", source: str = ""
+    ) -> None:
+        self.device, self.source = device, source  # the folder or hub name that it was loaded from
         self.model = model.to(device).eval().requires_grad_(False)
         self.encoder, self.meta, self.name = encoder, meta, name
         self.vocabulary = Vocabulary(meta.get("vocabulary", ()))
@@ -45,7 +47,7 @@ class LayeredPipeline:
         """
         model, meta = load_checkpoint(name)
         encoder = TextEncoder.from_pretrained(meta["text_encoder"], device=device, folder=text_encoder)
-        return cls(model, encoder, meta, name=Path(name).name, device=device)
+        return cls(model, encoder, meta, name=Path(name).name, device=device, source=str(name))
 
     @property
     def scales(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from layered.trajectory import AGREEMENT_CAP, Trajectory, to_uint8
 SCALE_COLOURS = {32: "#8a93a6", 64: "#c084fc", 128: "#f2b04a", 256: "#3fbf9f", 512: "#6f8cff"}  # one per scale, everywhere
 MEASURE_LABELS = {
     "logsnr": ("Signal to noise", "log-SNR λ (nats)"),
-    "change": ("Change of the prediction", "rms of x̂ − previous x̂ (picture range −1 to 1)"),
+    "change": ("Change of the prediction", "rms of x̂ − previous x̂ (of −1 to 1)"),
     "agreement": ("Agreement with the scale below", "PSNR of D(x̂) against x̂ below (dB)"),
     "detail": ("Detail that only this scale holds", "rms of x̂ − its 2×2 means"),
 }

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
@@ -111,7 +112,7 @@ def read_png_settings(path: str | Path) -> dict[str, Any]:
 def export_png(run: Run, folder: str | Path, _model: str) -> Path:
     """The finest picture of the run's newest step."""
     x0 = run.steps[-1].x0
-    return write_png(x0[max(x0)], run.settings, new_file(folder, f"layered-{max(x0)}-{_name(run)}.png"))
+    return write_png(x0[max(x0)], run.settings, new_file(folder, f"layered-{max(x0)}-{stem(run)}.png"))
 
 
 def export_sheet(run: Run, folder: str | Path, model: str) -> Path:
@@ -119,7 +120,7 @@ def export_sheet(run: Run, folder: str | Path, model: str) -> Path:
     x0 = run.steps[-1].x0
     shown = {size: x0[size] for size in shown_scales(tuple(sorted(x0)))}
     sheet = side_by_side(shown, run.prompt, summary(run.config, len(run.steps), model))
-    return save_png(sheet, run.settings, new_file(folder, f"layered-sheet-{_name(run)}.png"))
+    return save_png(sheet, run.settings, new_file(folder, f"layered-sheet-{stem(run)}.png"))
 
 
 # ------------------------------------------------------------------ numbers
@@ -134,9 +135,7 @@ def export_trajectory(run: Run, folder: str | Path, model: str) -> Path:
 
 def export_figure(run: Run, folder: str | Path, model: str, kind: str) -> Path:
     """Pictures and curves of the steps so far on one page, as ``kind``: pdf or svg. Words stay words in both."""
-    import matplotlib
-
-    path = new_file(folder, f"layered-figure-{_name(run)}.{kind}")
+    path = new_file(folder, f"layered-figure-{stem(run)}.{kind}")
     rows = shown_scales(tuple(sorted(run.steps[0].x0)))
     with matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "layered"}):
         figure = plot_run(trajectory_of(run, model), summary(run.config, len(run.steps), model), rows=rows)
@@ -163,7 +162,8 @@ def used_shifts(config: SampleConfig, scales: tuple[int, ...]) -> tuple[float, .
     return config.shifts or Schedule.preset(config.preset, scales).shifts
 
 
-def _name(run: Run) -> str:
+def stem(run: Run) -> str:
+    """What the names of a run's files share."""
     return f"seed{run.config.seed}-step{run.steps[-1].index + 1}"
 
 

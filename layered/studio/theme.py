@@ -10,7 +10,7 @@ from layered.plots import SCALE_COLOURS
 from layered.studio.components import ASSETS, asset
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
-STYLES = ("studio.css",)  # the page's, then one file per tab that needs its own
+STYLES = ("studio.css", "take.css")  # the page's, then one file per tab that needs its own
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
