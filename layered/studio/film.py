@@ -20,6 +20,7 @@ FPS = 10
 HOLD = 2  # seconds that the last frame stays
 MOST_FRAMES = 60  # a longer run shows evenly spread steps, so that no film takes more time or room than this allows
 BT709 = 1  # the colour space, primaries and transfer that players assume of H.264, by its number in the standard
+VIDEO_RANGE = 1  # 16 to 235
 FORMATS = ("mp4", "webp")
 ENCODERS: dict[str, dict[str, Any]] = {  # one thread each: the cores belong to the model
     "mp4": {
@@ -41,19 +42,16 @@ class Film:
     """A film file that grows frame by frame: ``with Film(path, "mp4") as film: film.add(picture)``.
 
     Pictures are RGB with even sides, all of one size. A film that breaks off, by an error or because a generator around it
-    is closed, leaves no file. PyAV is imported here, at the first film: it loads FFmpeg's libraries.
+    is closed, leaves no file. ValueError for another ``kind`` than those in ``FORMATS``.
     """
 
     def __init__(self, path: str | Path, kind: str) -> None:
-        if kind not in ENCODERS:
-            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {str(kind)[:40]!r}.")
-        import av
-
-        self.path, self.encoder, self._av = Path(path), ENCODERS[kind], av
+        self.path, self.kind = Path(path), check_format(kind)
+        self.encoder = ENCODERS[kind]
         self.frames = 0
         self._last: Image.Image | None = None
+        self._container: Any = None
         self._stream: Any = None
-        self._container = av.open(str(path), "w", format=kind, options=self.encoder["container"])
 
     def add(self, picture: Image.Image) -> None:
         """The next frame, shown for 1 / ``FPS`` seconds."""
@@ -63,6 +61,9 @@ class Film:
         self.frames, self._last = self.frames + 1, picture
 
     def __enter__(self) -> Film:
+        import av  # here, at the first film: it loads FFmpeg's libraries
+
+        self._container = av.open(str(self.path), "w", format=self.kind, options=self.encoder["container"])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -81,15 +82,24 @@ class Film:
         if self.encoder["colours"]:
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = BT709
-            context.color_range = BT709  # 1 is «video» here: 16 to 235
+            context.color_range = VIDEO_RANGE
         self._stream = stream
 
     def _encode(self, picture: Image.Image, index: int) -> None:
-        frame = self._av.VideoFrame.from_image(picture)
+        from av import VideoFrame
+
+        frame = VideoFrame.from_image(picture)
         space = BT709 if self.encoder["colours"] else None
         frame = frame.reformat(format="yuv420p", dst_colorspace=space)
         frame.pts, frame.time_base = index, Fraction(1, FPS)
         self._container.mux(self._stream.encode(frame))
+
+
+def check_format(kind: Any) -> str:
+    """A film's format. ValueError with a sentence for any other."""
+    if kind not in FORMATS:
+        raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {str(kind)[:40]!r}.")
+    return kind
 
 
 def shown_steps(count: int) -> list[int]:
@@ -104,7 +114,9 @@ def frame_of(step: Step, prompt: str, scales: Sequence[int]) -> Image.Image:
     return side_by_side({size: step.x0[size] for size in scales}, prompt, line, most_lines=1, progress=number / step.total)
 
 
-def film(steps: Sequence[Step], prompt: str, scales: Sequence[int], path: str | Path, kind: str) -> Generator[tuple[int, int]]:
+def film(
+    steps: Sequence[Step], prompt: str, scales: Sequence[int], path: str | Path, kind: str
+) -> Generator[tuple[int, int], None, None]:
     """Write a film, frame by frame; yields frames made and frames to make. Closing it leaves no file."""
     wanted = shown_steps(len(steps))
     with Film(path, kind) as made:

@@ -76,17 +76,24 @@ class Handlers:
         """A run's settings for people. ValueError when they do not fit the model."""
         return describe(prompt, config, self.pipeline.schedule(config), self.model)
 
-    def steps(self, prompt: str, config: SampleConfig, make: Callable[[Step, Measures, float], T]) -> Iterator[T]:
+    def steps(
+        self,
+        prompt: str,
+        config: SampleConfig,
+        make: Callable[[Step, Measures, float], T],
+        within: contextlib.AbstractContextManager[Any] | None = None,
+    ) -> Iterator[T]:
         """What ``make`` says of every step of a run, given its measures and the seconds so far.
 
-        Sampling and ``make`` run in the worker, one step ahead of who takes the values. A user's mistakes become ``gr.Error``.
+        Sampling and ``make`` run in the worker, one step ahead of who takes the values, ``within`` something that is entered
+        and left there too: left before the values end, or when they are closed. A user's mistakes become ``gr.Error``.
         """
 
         def work() -> Generator[T, None, None]:
             previous, start = None, time.perf_counter()
             with refused():
                 stream = self.pipeline.stream(prompt, config)
-            with contextlib.closing(stream):
+            with contextlib.closing(stream), within or contextlib.nullcontext():
                 while True:
                     with refused():
                         step = next(stream, None)
