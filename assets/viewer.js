@@ -24,7 +24,7 @@ const KEEP_RUNS = 8; // of the visit, in the page, about a megabyte each
 const GAIN = 4; // differences are shown this many times as strong, around grey
 const UNIT = { change: "", logsnr: "", agreement: " dB", detail: "" };
 
-let run = null; // { id, total, seconds, frames: [], scales: ["128", ...], settings, query, seed }
+let run = null; // { id, total, seconds, frames: [], scales: ["128", ...], settings, query, python, seed }
 let begun = -Infinity; // when Run was pressed last, in ms
 let inFlight = false, wanted = false; // whether gradio is busy with a run, and whether another is wanted after it
 let lastResort; // the timer that frees a run whose end was never heard of
@@ -123,7 +123,7 @@ function take(value) {
     root.dataset.run = value.run;
     setState("running", "Started: " + value.total + " steps.");
   }
-  Object.assign(run, { total: value.total, seconds: value.seconds, seed: value.seed, query: value.query, settings: value.settings });
+  Object.assign(run, { total: value.total, seconds: value.seconds, seed: value.seed, query: value.query, settings: value.settings, python: value.python });
   store(value.frame);
   if (fresh) showComparison();
   if (value.state === "done") fetchMissing();

@@ -26,10 +26,17 @@ class LayeredPipeline:
     """A trained layered diffusion model, ready to draw."""
 
     def __init__(
-        self, model: LayeredUNet, encoder: TextEncoder, meta: dict, name: str = "", device: str = "cpu", card: str = ""
+        self,
+        model: LayeredUNet,
+        encoder: TextEncoder,
+        meta: dict,
+        name: str = "",
+        device: str = "cpu",
+        source: str = "",
+        card: str = "",
     ) -> None:
-        """``card``: what the checkpoint's makers say of it, Markdown to be treated as foreign text."""
-        self.device, self.card = device, card
+        """``source``: the folder or hub name that it was loaded from. ``card``: what its makers say of it, foreign Markdown."""
+        self.device, self.source, self.card = device, source, card
         self.model = model.to(device).eval().requires_grad_(False)
         self.encoder, self.meta, self.name = encoder, meta, name
         self.vocabulary = Vocabulary(meta.get("vocabulary", ()))
@@ -49,7 +56,7 @@ class LayeredPipeline:
         folder = find_checkpoint(name)
         model, meta = load_checkpoint(folder)
         encoder = TextEncoder.from_pretrained(meta["text_encoder"], device=device, folder=text_encoder)
-        return cls(model, encoder, meta, name=Path(name).name, device=device, card=read_card(folder))
+        return cls(model, encoder, meta, name=Path(name).name, device=device, source=str(name), card=read_card(folder))
 
     @property
     def scales(self) -> tuple[int, ...]:

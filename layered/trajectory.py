@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -100,6 +102,19 @@ class Trajectory:
                 raise ValueError(
                     f"A trajectory holds one picture at each of the scales {self.scales}: step {step.index} has {shapes}."
                 )
+
+    def __repr__(self) -> str:
+        """One line, in place of the tensors."""
+        sizes = ", ".join(map(str, self.scales))
+        return f"Trajectory({self.prompt!r}: {len(self.steps)} of {self.steps[0].total} steps at {sizes} px, {self.model})"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the last prediction of every scale side by side, each enlarged to the finest."""
+        side = self.scales[-1]
+        pictures = [Image.fromarray(to_uint8(x)[0]).resize((side, side), Image.Resampling.NEAREST) for x in self.final.values()]
+        buffer = io.BytesIO()
+        Image.fromarray(np.concatenate(pictures, axis=1)).save(buffer, "PNG")
+        return buffer.getvalue()
 
     @property
     def final(self) -> dict[int, Tensor]:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
-from fake_pipeline import FakePipeline, picture_of, serve
+from fake_pipeline import SCALES, FakePipeline, picture_of, serve
+from gradio.utils import get_upload_folder
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
 from layered.config import SampleConfig
-from layered.studio import exports
+from layered.schedule import Schedule
+from layered.studio import exports, launch_options
+from layered.studio.api import request
+from layered.studio.film import FORMATS
 from layered.studio.settings import EXAMPLES
+from layered.trajectory import Trajectory
 
 # ------------------------------------------------------------------ the endpoints for programs
 
@@ -34,8 +41,11 @@ def client(server) -> Client:
     return Client(server[0], verbose=False)
 
 
-def test_only_documented_endpoints_are_named(client):
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/sample", "/generate", "/sweep"}
+def test_five_endpoints_are_named(client):
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(named) == {"/sample", "/generate", "/trajectory", "/film", "/sweep"}
+    parameters = [[one["parameter_name"] for one in named[name]["parameters"]] for name in ("/sample", "/trajectory", "/film")]
+    assert parameters[0] == parameters[1] == list(request("")) and parameters[2] == [*parameters[0], "format"]
 
 
 def test_sample_streams_every_step(client, server):
@@ -59,6 +69,50 @@ def test_generate_returns_pictures_and_settings(client):
     told = json.loads(settings)
     assert told["seed"] == 3 and told["steps"] == 2 and told["prompt"] == "a red balloon"
     assert exports.read_png_settings(pictures[-1]) == told
+
+
+def test_trajectory_is_every_step_in_a_file(client):
+    run = Trajectory.load(client.predict("a red balloon", steps=3, seed=3, preset="paper", api_name="/trajectory"))
+    assert run.prompt == "a red balloon" and run.config == SampleConfig(steps=3, seed=3, preset="paper")
+    assert [step.index for step in run.steps] == [0, 1, 2] and run.final[512].abs().max() <= 1
+    assert run.shifts == pytest.approx(Schedule.preset("paper", SCALES).shifts)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_film_is_made_while_it_is_drawn(client, kind):
+    path = client.predict("a red balloon", steps=3, seed=3, format=kind, api_name="/film")
+    assert path.endswith(f"seed3.{kind}")
+    with av.open(path) as opened:
+        assert (opened.streams.video[0].width, opened.streams.video[0].height) == (1616, 654)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "says"),
+    [
+        ("/film", {"format": "gif"}, "format"),
+        ("/film", {"format": []}, "format"),
+        ("/film", {"steps": 101}, "at most 100"),
+        ("/trajectory", {"steps": 101}, "at most 100"),
+        ("/trajectory", {"prompt": ""}, "prompt is empty"),
+    ],
+)
+def test_file_endpoints_refuse_with_a_sentence(client, server, endpoint, given, says):
+    asked = len(server[1].asked)
+    with pytest.raises(AppError, match=says):
+        client.predict(**({"prompt": "a red balloon", "steps": 1} | given), api_name=endpoint)
+    assert len(server[1].asked) == asked
+
+
+def test_a_cancelled_film_leaves_nothing(server):
+    url, pipeline = server
+    client = Client(url, verbose=False)
+    folder, closed = Path(get_upload_folder()), pipeline.closed
+    before = set(folder.glob("*/layered-film-*"))
+    job = client.submit("a red balloon", steps=100, seed=77, api_name="/film")
+    next(iter(job))
+    job.cancel()
+    assert pipeline.wait(lambda: pipeline.closed > closed)
+    assert pipeline.wait(lambda: set(folder.glob("*/layered-film-*")) == before)
 
 
 def test_endpoint_defaults_are_those_of_a_run(client, server):
@@ -133,6 +187,18 @@ def test_app_reads_its_environment(monkeypatch):
     options = app.parse([])
     assert (options.port, options.host, options.checkpoint) == (7002, "0.0.0.0", "somewhere")
     assert app.parse(["--port", "7003", "--host", "::1"]).port == 7003
+
+
+def test_tools_are_off_unless_asked_for_and_what_is_missing_is_said(monkeypatch):
+    monkeypatch.delenv("LAYERED_MCP", raising=False)
+    assert launch_options()["mcp_server"] is False
+    monkeypatch.setenv("LAYERED_MCP", "1")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: object() if name == "mcp" else find(name, *rest))
+    assert launch_options()["mcp_server"] is True
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "mcp" else find(name, *rest))
+    with pytest.raises(ValueError, match=r"pip install 'gradio\[mcp\]"):
+        launch_options()
 
 
 @pytest.mark.parametrize("port", ["-1", "0", "70000", "seven"])

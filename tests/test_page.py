@@ -157,6 +157,7 @@ def test_stop_stops_and_keeps_what_was_drawn(studio, server):
     assert pixels(page, 512)[0] >= 32
     assert "stopped" in page.locator(".viewer .status").inner_text()
     with page.expect_download() as download:
+        page.locator("#take-more").click()
         page.locator("#get-trajectory").click()
     assert kept <= len(Trajectory.load(download.value.path()).steps) <= kept + 1
     page.locator("#steps input[type=number]").fill("2")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_pipeline import SCALES
-from page_helpers import PROMPT, choose, draw, open_card, until
+from page_helpers import choose, draw, open_card
 
 from layered.config import SampleConfig
 from layered.schedule import Schedule
-from layered.studio.exports import read_png_settings
 
 if TYPE_CHECKING:
     pass
@@ -119,42 +117,6 @@ def test_preset_fills_the_shifts_and_the_leak_meter_follows(studio, server):
     page.get_by_text("Independent noise: nothing is shared").wait_for()
 
 
-# ------------------------------------------------------------------ taking it home
-
-
-def test_png_link_and_settings(studio, server):
-    page = studio("?steps=3&seed=21&preset=paper&solver=dpm%2B%2B&states=top-down")
-    assert page.locator("#random-seed input").is_checked() is False
-    with page.expect_download() as download:
-        draw(page)
-        page.locator("#get-png").click()
-    settings = read_png_settings(download.value.path())
-    assert download.value.suggested_filename == "layered-512-seed21-step3.png"
-    assert (settings["prompt"], settings["seed"], settings["solver"], settings["preset"]) == (PROMPT, 21, "dpm++", "paper")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.locator("#get-link").click()
-    page.get_by_text("Link copied").wait_for()
-    link = page.evaluate("() => navigator.clipboard.readText()")
-    assert page.url == link
-    page.locator("#get-settings").click()
-    page.get_by_text("Settings copied").wait_for()
-    assert json.loads(page.evaluate("() => navigator.clipboard.readText()")) == settings
-    first = server[1].asked[-1]
-    other = studio(link.removeprefix(server[0]))
-    other.wait_for_function("text => document.querySelector('#prompt textarea').value === text", arg=PROMPT)
-    other.locator("#run").click()
-    until(other, "state", "done")
-    assert server[1].asked[-1] == first
-
-
-def test_downloads_before_a_run_say_so(studio):
-    page = studio()
-    page.locator("#get-png").click()
-    page.get_by_text("press Run first").first.wait_for()
-    page.locator("#get-link").click()
-    page.get_by_text("nothing to share yet").wait_for()
-
-
 # ------------------------------------------------------------------ looks
 
 
@@ -163,6 +125,7 @@ def test_text_is_readable_in_both_themes(studio, theme):
     page = studio("?steps=2", color_scheme=theme, viewport={"width": 1440, "height": 900})
     draw(page)
     open_card(page, "Solver and states")
+    page.locator("#take-more").click()
     page.locator("#ddpm-noise").wait_for()
     page.mouse.move(0, 0)
     assert page.evaluate("() => document.body.classList.contains('dark')") is (theme == "dark")

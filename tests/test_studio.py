@@ -14,17 +14,16 @@ import numpy as np
 import pytest
 import torch
 from fake_pipeline import SCALES, FakePipeline, picture_of
-from PIL import Image
 
 from layered.config import SampleConfig
 from layered.plots import SCALE_COLOURS
 from layered.schedule import Schedule
-from layered.studio import encode, exports
+from layered.studio import encode
 from layered.studio.handlers import Handlers, schedule_value
 from layered.studio.links import CUSTOM, PROMPT_LIMIT, flatten, from_query, shift_name, to_config, to_query
 from layered.studio.settings import StudioSettings, shown_scales
 from layered.studio.worker import Worker
-from layered.trajectory import Trajectory, to_uint8
+from layered.trajectory import to_uint8
 
 UNITS = ("guidance_from", "guidance_to", "eta", "ddpm_noise")
 RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "sleep_below": (-20, 0), "guided_up_to": (32, 512)}
@@ -307,38 +306,3 @@ def test_schedule_waits_for_a_number(handlers, value):
 def test_shown_scales_and_colours():
     assert shown_scales(SCALES) == (128, 256, 512) and shown_scales((128, 256)) == (128, 256)
     assert set(SCALE_COLOURS) == set(SCALES) and len(set(SCALE_COLOURS.values())) == 5
-
-
-# ------------------------------------------------------------------ files
-
-
-def test_png_carries_its_settings_in_any_script(handlers, tmp_path):
-    prompt = "بالون 🎈 <b>red</b>"
-    *_, (_, run) = handlers.run(prompt, values(steps=2, seed=5), "tab")
-    path = handlers.png(run.id, str(tmp_path))
-    assert Image.open(path).size == (512, 512) and handlers.png(run.id, str(tmp_path)) == path
-    assert np.abs(np.asarray(Image.open(path)).astype(int) - to_uint8(run.steps[-1].x0[512])[0].astype(int)).max() <= 1
-    settings = exports.read_png_settings(path)
-    assert settings == run.settings and settings["prompt"] == prompt and settings["seed"] == 5
-    Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
-    with pytest.raises(ValueError, match="no settings"):
-        exports.read_png_settings(tmp_path / "plain.png")
-
-
-def test_partial_run_comes_home_as_a_trajectory(handlers, tmp_path):
-    paper = flatten(SampleConfig(steps=9, preset="paper"), SCALES)
-    stream = handlers.run("a red balloon", paper, "tab")
-    runs = [next(stream)[1] for _ in range(3)]
-    stream.close()
-    loaded = Trajectory.load(handlers.trajectory(runs[0].id, str(tmp_path)))
-    assert len(loaded.steps) == 3 and loaded.prompt == "a red balloon" and loaded.config.steps == 9
-    assert loaded.shifts == pytest.approx(Schedule.preset("paper", SCALES).shifts)
-    assert torch.allclose(loaded.final[128], runs[0].steps[-1].x0[128].float())
-
-
-@pytest.mark.parametrize("name", ["", None, "nobody", ["x"]])
-def test_nothing_to_download_is_a_sentence(handlers, tmp_path, name):
-    for write in (handlers.png, handlers.trajectory):
-        with pytest.raises(gr.Error, match="press Run"):
-            write(name, str(tmp_path))
-    assert not list(tmp_path.iterdir())

@@ -1,8 +1,11 @@
-"""The named endpoints for programs: ``/sample`` streams every step, ``/generate`` returns the finished pictures as files."""
+"""The named endpoints for programs: ``/sample`` streams every step, the others return files.
+
+``/generate`` gives the finished pictures, ``/trajectory`` all steps, ``/film`` the denoising as a film.
+"""
 
 from __future__ import annotations
 
-import functools
+import inspect
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,15 +15,22 @@ import gradio as gr
 from layered.config import CLIPPINGS, NOISE_MODES, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
 from layered.sampler import Step
 from layered.studio.encode import frame, states
-from layered.studio.exports import new_file, settings_json, write_png
+from layered.studio.exports import new_file, settings_json, used_shifts, write_png
+from layered.studio.film import FORMATS, Film, check_format, frame_of, shown_steps
 from layered.studio.handlers import Handlers, Measures, check_prompt, refused
 from layered.studio.settings import shown_scales
+from layered.studio.store import halved
+from layered.trajectory import Trajectory
 
 SAMPLE = """Denoise a prompt and stream every step. Each value holds step, total, seconds and t; x0 and z, a JPEG data URL per
 scale; measures, log-SNR, change, agreement in dB and fine detail per scale; asleep, the scales that were only enlarged from
 below; state and settings. Without a seed, one is drawn."""
 GENERATE = """Denoise a prompt to the end: the finest pictures as PNG files with the settings inside, and the settings as JSON.
 Without a seed, one is drawn."""
+TRAJECTORY = """Denoise a prompt and keep every step: one safetensors file with z and x0 of every scale in half precision and the
+settings, about 4 MB a step, for layered.Trajectory.load(file). Without a seed, one is drawn."""
+FILM = """Denoise a prompt and film it: the finest predictions side by side while they form, ten steps a second, as format mp4
+or webp. Without a seed, one is drawn."""
 
 USUAL = SampleConfig()
 CHOICES = {
@@ -52,7 +62,7 @@ def request(
     spacing=USUAL.spacing,
     sleep_below=USUAL.sleep_below,
 ) -> dict[str, Any]:
-    """The parameters of both endpoints, in order, with their defaults: any JSON values, by name."""
+    """The parameters of every endpoint, in order, with their defaults: any JSON values, by name."""
     return dict(locals())
 
 
@@ -70,7 +80,7 @@ def checked(given: Mapping[str, Any]) -> tuple[str, SampleConfig]:
 
 
 class Api:
-    """Creates the hidden components and both endpoints inside the current Blocks."""
+    """Creates the hidden components and the endpoints inside the current Blocks."""
 
     def __init__(self, handlers: Handlers, concurrency_id: str) -> None:
         self.handlers = handlers
@@ -88,17 +98,23 @@ class Api:
             pictures = [gr.Image(label=f"{size} px", format="png") for size in self.shown]
             self.folder = pictures[-1].GRADIO_CACHE
             settings = gr.Textbox(label="settings")
-            sample, generate = gr.Button("sample"), gr.Button("generate")
-        named = functools.wraps(request)
+            kind = gr.Dropdown(list(FORMATS), value=FORMATS[0], label="format")
+            file, clip = gr.File(label="trajectory"), gr.File(label="film")
+            sample, generate, trajectory, filmed = (gr.Button(name) for name in ("sample", "generate", "trajectory", "film"))
         common: dict[str, Any] = {
-            "inputs": inputs,
             "preprocess": False,  # every value is checked here, so that every refusal is a sentence
             "concurrency_id": concurrency_id,
             "concurrency_limit": 1,
         }
-        sample.click(named(self.sample()), outputs=step, api_name="sample", api_description=SAMPLE, **common)
-        outputs = [*pictures, settings]
-        generate.click(named(self.generate()), outputs=outputs, api_name="generate", api_description=GENERATE, **common)
+        endpoints = (
+            (sample, self.sample(), inputs, step, SAMPLE),
+            (generate, self.generate(), inputs, [*pictures, settings], GENERATE),
+            (trajectory, self.trajectory(), inputs, file, TRAJECTORY),
+            (filmed, self.film(), [*inputs, kind], clip, FILM),
+        )
+        for button, function, given, outputs, description in endpoints:
+            name = function.__name__
+            button.click(signed(function), given, outputs, api_name=name, api_description=description, **common)
 
     def sample(self):
         """The function of ``/sample``."""
@@ -134,8 +150,59 @@ class Api:
 
         return generate
 
-    def _asked(self, given: tuple[Any, ...]) -> tuple[str, SampleConfig, dict[str, Any]]:
-        """Prompt, config and settings for people; what does not fit is refused with its sentence."""
+    def trajectory(self):
+        """The function of ``/trajectory``."""
+
+        def trajectory(*given: Any) -> Iterator[str | None]:
+            prompt, config, _ = self._asked(given, self.handlers.settings.page_steps)
+            steps: list[Step] = []
+
+            def saved(step: Step, _measures: Measures, _seconds: float) -> str | None:
+                steps.append(halved(step))
+                if step.index + 1 < step.total:
+                    return None
+                scales = tuple(sorted(step.x0))
+                shifts = used_shifts(config, scales)
+                path = new_file(self.folder, f"trajectory-seed{config.seed}-{step.total}steps.safetensors")
+                Trajectory(prompt, config, self.handlers.model, scales, shifts, tuple(steps)).save(path)
+                return str(path)
+
+            yield from self.handlers.steps(prompt, config, saved)
+
+        return trajectory
+
+    def film(self):
+        """The function of ``/film``. Each step is filmed as it is made, so that no more than one is kept."""
+
+        def film(*given: Any) -> Iterator[str | None]:
+            *asked, kind = given
+            prompt, config, _ = self._asked(tuple(asked), self.handlers.settings.page_steps)
+            with refused():
+                path = new_file(self.folder, f"layered-film-seed{config.seed}.{check_format(kind)}")
+            film, wanted = Film(path, kind), set(shown_steps(config.steps))
+
+            def filmed(step: Step, _measures: Measures, _seconds: float) -> None:
+                if step.index in wanted:
+                    film.add(frame_of(step, prompt, self.shown))
+
+            yield from self.handlers.steps(prompt, config, filmed, within=film)
+            yield str(path)
+
+        return film
+
+    def _asked(self, given: tuple[Any, ...], most: int | None = None) -> tuple[str, SampleConfig, dict[str, Any]]:
+        """Prompt, config and settings for people; what does not fit, or has over ``most`` steps, is refused with its sentence."""
         with refused():
             prompt, config = checked(request(*given))
+            if most and config.steps > most:
+                raise ValueError(f"steps: at most {most} for a file that holds them all, got {config.steps}.")
             return prompt, config, self.handlers.describe(prompt, config)
+
+
+def signed(function: Any) -> Any:
+    """The function with ``request``'s parameters for the page's description of the endpoints, and ``format`` for the film."""
+    parameters = list(inspect.signature(request).parameters.values())
+    if function.__name__ == "film":
+        parameters.append(inspect.Parameter("format", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=FORMATS[0]))
+    function.__signature__ = inspect.Signature(parameters)
+    return function

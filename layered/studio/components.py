@@ -48,6 +48,16 @@ class Viewer(_Drawn):
         super().__init__(scales=list(scales), shown=shown, colours=_colours(scales), **kwargs)
 
 
+class TakeHome(_Drawn):
+    """The row that gives a run away as files and takes one back. Value: ``{"say": words}``, how far a file is.
+
+    ``select`` asks for a file: ``{"kind": name, "run": id}``. ``submit`` brings what one says: ``{"settings": JSON}``, or
+    ``{"problem": name}``, see ``take.PROBLEMS``.
+    """
+
+    asset_name, parts = "take", ("take-open",)
+
+
 class ScheduleCurves(_Drawn):
     """log-SNR of every scale over t and ρ per neighbouring pair. Value: as ``handlers.schedule_value`` makes it."""
 

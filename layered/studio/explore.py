@@ -14,36 +14,14 @@ from layered.studio.controls import Controls
 from layered.studio.handlers import Handlers
 from layered.studio.links import from_query, shift_name
 from layered.studio.settings import MODEL_QUEUE, StudioSettings
+from layered.studio.take import Take
 
 BEGIN = "(...values) => { window.layeredViewer?.begin(); return values; }"
 STOP = "() => { window.layeredViewer?.stop(); }"
 FREE = "() => { window.layeredViewer?.free(); }"
 FAIL = "() => { window.layeredViewer?.fail(); }"
 PRESS_RUN = "() => { document.querySelector('#run')?.click(); }"
-PRESS = "() => { document.querySelector('#%s')?.click(); }"
-RUN_NAME = "() => [window.layeredViewer?.run()?.id ?? '']"
 RUN_QUERY = "() => [window.layeredViewer?.run()?.query ?? '']"
-COPY_LINK = """async () => {
-  const run = window.layeredViewer?.run();
-  if (!run) return ["There is nothing to share yet: press Run first."];
-  const link = location.origin + location.pathname + "?" + run.query;
-  history.replaceState(null, "", link);
-  try { await navigator.clipboard.writeText(link); return ["Link copied. It is in the address bar too."]; }
-  catch { return ["The link is in the address bar: copy it from there."]; }
-}"""
-COPY_SETTINGS = """async () => {
-  const run = window.layeredViewer?.run();
-  if (!run) return ["There are no settings to copy yet: press Run first."];
-  const text = JSON.stringify(run.settings, null, 2);
-  try { await navigator.clipboard.writeText(text); return ["Settings copied as JSON."]; }
-  catch {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    link.download = "layered-settings.json";
-    link.click();
-    return ["Settings saved as a file."];
-  }
-}"""
 
 
 class Explore:
@@ -59,7 +37,9 @@ class Explore:
             with gr.Column(scale=1, min_width=320, elem_id="stage"):
                 self._prompt()
                 self.viewer = Viewer(handlers.scales, server_functions=[frames], elem_id="viewer")
-                self._downloads()
+                self.take = Take(handlers)
+                self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the query of the run on show
+                self.recall = gr.Button(visible="hidden", elem_id="recall")
             with gr.Column(scale=0, min_width=320, elem_id="panel"):
                 self.controls = Controls(handlers.scales, settings)
                 self.reset = gr.Button("Reset to defaults", size="sm", elem_id="reset")
@@ -91,18 +71,6 @@ class Explore:
                 for name, prompt in self.settings.examples
             ]
             self.surprise = gr.Button("Surprise me", size="sm", min_width=0, elem_classes="chip-button", elem_id="surprise")
-
-    def _downloads(self) -> None:
-        with gr.Row(elem_id="take"):
-            self.get_png = gr.Button("PNG with settings", size="sm", min_width=0, elem_id="get-png")
-            self.get_trajectory = gr.Button("Trajectory", size="sm", min_width=0, elem_id="get-trajectory")
-            self.get_settings = gr.Button("Settings", size="sm", min_width=0, elem_id="get-settings")
-            self.get_link = gr.Button("Link", size="sm", min_width=0, elem_id="get-link")
-            self.note = gr.Markdown("", elem_id="note")
-        self.png = gr.DownloadButton(visible="hidden", elem_id="png-file")
-        self.trajectory = gr.DownloadButton(visible="hidden", elem_id="trajectory-file")
-        self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the run on show: its name, or its query
-        self.recall = gr.Button(visible="hidden", elem_id="recall")
 
     # ------------------------------------------------------------ events
 
@@ -152,17 +120,9 @@ class Explore:
         defaults = self.controls.defaults
         self.reset.click(lambda: [defaults[name] for name in values], None, list(values.values()), **aside)
 
-        folder = self.png.GRADIO_CACHE
-        for button, write, target in (
-            (self.get_png, handlers.png, self.png),
-            (self.get_trajectory, handlers.trajectory, self.trajectory),
-        ):
-            made = button.click(lambda run, write=write: write(run, folder), self.chosen, target, js=RUN_NAME, **quiet)
-            made.success(None, js=PRESS % target.elem_id, **aside)
         controls = [self.prompt, *values.values()]
         self.recall.click(lambda query: self.restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **aside)
-        self.get_link.click(None, None, self.note, js=COPY_LINK, **aside)
-        self.get_settings.click(None, None, self.note, js=COPY_SETTINGS, **aside)
+        self.take.wire(controls, self.restored, self.controls.ranges)
 
         context = gr.context.Context.root_block
         self.loaded = context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)

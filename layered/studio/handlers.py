@@ -18,9 +18,11 @@ from layered.sampler import Step
 from layered.schedule import Schedule
 from layered.studio import exports
 from layered.studio.encode import frame, states
+from layered.studio.film import FORMATS, film
 from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query
 from layered.studio.pace import Pace
-from layered.studio.settings import StudioSettings
+from layered.studio.settings import StudioSettings, shown_scales
+from layered.studio.snippet import checkpoint_name, snippet
 from layered.studio.store import Run, RunStore, Store, halved
 from layered.studio.worker import Worker
 from layered.trajectory import step_measures
@@ -34,7 +36,7 @@ TIGHT = 0.02  # |ρ − 1| below which nothing worth the name leaks: the sliders
 SURPRISES = 50  # prompts tried for one that the model knows
 FRAMES_AT_ONCE = 16  # steps that the page may fetch in one request
 MESSAGE_LIMIT = 300  # characters of a refusal; it may quote what was sent
-GONE = "This run is no longer kept here: press Run again, then download."
+GONE = "This run is no longer kept here: press Run again, then take it home."
 
 
 class Handlers:
@@ -47,6 +49,7 @@ class Handlers:
         self.sweeps: Store[Any] = Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
         self.pace = Pace()
         self.model = str(getattr(pipeline, "name", "") or "layered diffusion")
+        self.checkpoint = checkpoint_name(str(getattr(pipeline, "source", "") or self.model))
 
     # ------------------------------------------------------------ a run
 
@@ -60,7 +63,9 @@ class Handlers:
             config = to_config(values, self.scales)
             settings = self.describe(prompt, config)
         run = self.store.open(session, prompt, config, settings)
-        shared = {"seed": config.seed, "query": to_query(prompt, config, self.scales), "settings": settings}
+        python = snippet(prompt, config, self.checkpoint)
+        query = to_query(prompt, config, self.scales)
+        shared = {"seed": config.seed, "query": query, "settings": settings, "python": python}
 
         def shown(step: Step, measures: Measures, elapsed: float) -> tuple[Step, dict[str, Any], float]:
             return halved(step), frame(step, measures), elapsed
@@ -74,17 +79,24 @@ class Handlers:
         """A run's settings for people. ValueError when they do not fit the model."""
         return describe(prompt, config, self.pipeline.schedule(config), self.model)
 
-    def steps(self, prompt: str, config: SampleConfig, make: Callable[[Step, Measures, float], T]) -> Iterator[T]:
+    def steps(
+        self,
+        prompt: str,
+        config: SampleConfig,
+        make: Callable[[Step, Measures, float], T],
+        within: contextlib.AbstractContextManager[Any] | None = None,
+    ) -> Iterator[T]:
         """What ``make`` says of every step of a run, given its measures and the seconds so far.
 
-        Sampling and ``make`` run in the worker, one step ahead of who takes the values. A user's mistakes become ``gr.Error``.
+        Sampling and ``make`` run in the worker, one step ahead of who takes the values, ``within`` something that is entered
+        and left there too: left before the values end, or when they are closed. A user's mistakes become ``gr.Error``.
         """
 
         def work() -> Generator[T, None, None]:
             previous, start = None, time.perf_counter()
             with refused():
                 stream = self.pipeline.stream(prompt, config)
-            with contextlib.closing(stream):
+            with contextlib.closing(stream), within or contextlib.nullcontext():
                 while True:
                     with refused():
                         step = next(stream, None)
@@ -143,27 +155,27 @@ class Handlers:
 
     # ------------------------------------------------------------ files
 
-    def png(self, run_id: Any, folder: str) -> str:
-        """Path of the run's finest picture with its settings inside."""
-        run = self._kept(run_id)
-        return self._file(run, f"png{len(run.steps)}", lambda: exports.export_png(run, folder))
+    def export(self, run_id: Any, kind: Any, folder: str) -> Iterator[tuple[int, int] | str]:
+        """A kept run as a file of ``kind``, a name in ``exports.WRITERS`` or ``film.FORMATS``: its path, in the end.
 
-    def trajectory(self, run_id: Any, folder: str) -> str:
-        """Path of the run's steps as safetensors."""
-        run = self._kept(run_id)
-        return self._file(run, f"trajectory{len(run.steps)}", lambda: exports.export_trajectory(run, folder, self.model))
-
-    def _kept(self, run_id: Any) -> Run:
+        A film tells after each frame how many are made, and of how many: others' steps come between its frames, and closing
+        it stops it. gr.Error with a sentence where there is no such run or kind. The file goes when the run goes.
+        """
         run = self.store.get(run_id)
         if run is None or not run.steps:
-            say = GONE if run_id else "There is nothing to download yet: press Run first."
+            say = GONE if run_id else "There is nothing to take home yet: press Run first."
             raise gr.Error(say, title="Nothing to download", print_exception=False)
-        return run
-
-    def _file(self, run: Run, kind: str, write: Callable[[], Path]) -> str:
-        if kind not in run.files or not Path(run.files[kind]).exists():
-            run.files[kind] = str(self.worker.call(write))
-        return run.files[kind]
+        if not isinstance(kind, str) or kind not in (*exports.WRITERS, *FORMATS):
+            raise gr.Error("This page makes no such file.", title="Nothing to download", print_exception=False)
+        key = f"{kind}{len(run.steps)}"
+        if key not in run.files or not Path(run.files[key]).exists():
+            if kind in FORMATS:
+                path = exports.new_file(folder, f"layered-film-{exports.stem(run)}.{kind}")
+                yield from self.worker.stream(film(tuple(run.steps), run.prompt, shown_scales(self.scales), path, kind))
+            else:
+                path = self.worker.call(exports.WRITERS[kind], run, folder, self.model)
+            run.files[key] = str(path)
+        yield run.files[key]
 
 
 # ------------------------------------------------------------------ values
@@ -209,11 +221,11 @@ def check_prompt(prompt: Any) -> str:
 
 
 @contextlib.contextmanager
-def refused() -> Iterator[None]:
+def refused(title: str = "Not run") -> Iterator[None]:
     """``with refused():`` turns what a user can cause, a ValueError, into a ``gr.Error`` with its sentence."""
     try:
         yield
     except ValueError as error:
         message = str(error)
         short = message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + " …"
-        raise gr.Error(html.escape(short, quote=False), title="Not run", print_exception=False) from None
+        raise gr.Error(html.escape(short, quote=False), title=title, print_exception=False) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from typing import Any
 
 import gradio as gr
@@ -10,7 +12,7 @@ from layered.plots import SCALE_COLOURS
 from layered.studio.components import ASSETS, asset
 
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
-STYLES = ("studio.css", "sweep.css", "labs.css", "model.css")  # the page's, then one file per tab that needs its own
+STYLES = ("studio.css", "take.css", "sweep.css", "labs.css", "model.css")  # the page's, then one file per part that needs its own
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
@@ -76,7 +78,7 @@ def scale_rules() -> str:
 
 
 def launch_options() -> dict[str, Any]:
-    """Arguments of ``launch()`` that belong to the page, not to the host it runs on."""
+    """Arguments of ``launch()`` that belong to the page, not to the host it runs on. ValueError: see ``mcp_wanted``."""
     return {
         "theme": theme(),
         "css": "\n".join(map(asset, STYLES)) + scale_rules(),
@@ -87,9 +89,21 @@ def launch_options() -> dict[str, Any]:
         "show_error": False,
         "strict_cors": True,
         "enable_monitoring": False,
-        "mcp_server": False,
+        "mcp_server": mcp_wanted(),
         "pwa": False,
         "share": False,
         "max_file_size": "8mb",
         "state_session_capacity": 300,
     }
+
+
+def mcp_wanted() -> bool:
+    """Whether ``LAYERED_MCP`` asks for the named endpoints as tools of the Model Context Protocol, at ``/gradio_api/mcp/``.
+
+    ValueError, with what to install, where gradio's optional part for it is missing.
+    """
+    if os.environ.get("LAYERED_MCP", "").lower() not in ("1", "true", "yes"):
+        return False
+    if importlib.util.find_spec("mcp") is None:
+        raise ValueError(f"LAYERED_MCP needs one more package: pip install 'gradio[mcp]=={gr.__version__}'.")
+    return True
