@@ -35,21 +35,15 @@ CONFIGS = [
     SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
     SampleConfig(guidance_interval=(0.2, 0.75), solver="ddim", eta=0.4, spacing="time", sleep_below=None),
 ]
-PROMPTS = [
-    "a red balloon",
-    "$x$ and \\frac{a}{b} $$",
-    "<script>alert(1)</script> & ]]> <!--",
-    "a\x00red\u202eballoon\x1b",
-    "山 🎈 بالون",
-]
+PROMPTS = ["$x$ and \\frac{a}{b} $$", "<script>alert(1)</script> & ]]> <!--", "a\x00red\u202eballoon\x1b بالون"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def handlers() -> Handlers:
     return Handlers(FakePipeline(pause=0.0), StudioSettings(), Worker())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def take(handlers) -> Take:
     with gr.Blocks():
         return Take(handlers)
