@@ -11,7 +11,7 @@ import gradio as gr
 
 from layered.studio.axes import ALL_SHIFTS, NONE, PROMPT, Axis, Setting, sweepable
 from layered.studio.components import _colours, _Drawn
-from layered.studio.explore import PRESS, Explore
+from layered.studio.explore import Explore
 from layered.studio.grid import usual_size
 from layered.studio.handlers import Handlers, refused
 from layered.studio.settings import MODEL_QUEUE, StudioSettings
@@ -22,6 +22,7 @@ BEGIN = "(...values) => { window.layeredSweep?.begin(); return values; }"
 STOP = "() => { window.layeredSweep?.stop(); }"
 FREE = "() => { window.layeredSweep?.free(); }"
 FAIL = "() => { window.layeredSweep?.fail(); }"
+PRESS = "() => { document.querySelector('#%s')?.click(); }"
 SWEEP_NAME = "() => [window.layeredSweep?.id() ?? '']"
 CELL_QUERY = "() => [window.layeredSweep?.query() ?? '']"
 FOCUS_RUN = "() => { requestAnimationFrame(() => { window.scrollTo(0, 0); document.querySelector('#run')?.focus(); }); }"
