@@ -11,7 +11,6 @@ from layered.config import SampleConfig
 from layered.pipeline import LayeredPipeline
 from layered.sampler import COARSE_UP_TO
 
-
 COLUMNS = {"first": "first", "coarse": "coarse", "seconds": "total"}  # of the table, in seconds, and of ``time_run``
 
 

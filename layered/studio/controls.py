@@ -128,6 +128,9 @@ class Controls:
             self._radio("clipping", "Clipping", "Keeps the prediction within black and white.", clips)
             spacings = [("log-SNR", "logsnr"), ("time", "time")]
             self._radio("spacing", "Spacing of the steps", "Equal in log-SNR, or equal in t.", spacings)
+            orders = [("together", "together"), ("coarse first", "coarse-first")]
+            info = f"Coarse first: {coarse_names(self.scales)} px is finished early, the rest grows on it. The same picture."
+            self._radio("order", "Order", info, orders)
             info = "Skip levels while λ is below this, enlarging the one below; −20: never."
             self._slider("sleep_below", "Sleep below λ", info, NEVER_SLEEP, 0, 0.5)
 

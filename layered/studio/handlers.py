@@ -63,7 +63,7 @@ class Handlers:
             return halved(step), frame(step, measures), elapsed
 
         for step, drawn, elapsed in self.steps(prompt, config, shown):
-            run.finished = step.index + 1 == step.total
+            run.finished = step.ends
             self.store.add(run, step)
             yield step_value(run, drawn, step.total, elapsed) | shared, run
 
@@ -87,7 +87,8 @@ class Handlers:
                         step = next(stream, None)
                     if step is None:
                         return
-                    yield make(step, step_measures(step, previous), time.perf_counter() - start)
+                    before = previous if step.index else None  # coarse-first begins anew with the finer scales
+                    yield make(step, step_measures(step, before), time.perf_counter() - start)
                     previous = step
 
         yield from self.worker.stream(work())

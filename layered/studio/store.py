@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from layered.config import SampleConfig
+from layered.trajectory import evened
 
 if TYPE_CHECKING:
     from layered.sampler import Step
@@ -31,11 +32,16 @@ class Run:
     prompt: str
     config: SampleConfig  # with the seed that was used
     settings: dict[str, Any]  # the same for people, see ``links``
-    steps: list[Step] = field(default_factory=list)
+    drawn: list[Step] = field(default_factory=list)  # the newest of every index, so some may lack scales that are pending
     finished: bool = False
     bytes: int = 0
     touched: float = 0.0
     files: dict[str, str] = field(default_factory=dict)  # kind → path of an export already written
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps for exports: with the scales that all of them hold."""
+        return evened(self.drawn)
 
 
 class RunStore:
@@ -59,14 +65,21 @@ class RunStore:
         return run
 
     def add(self, run: Run, step: Step) -> None:
-        """Keep a step, ``halved`` if it is not yet. A run that was dropped meanwhile keeps nothing."""
+        """Keep a step, ``halved`` if it is not yet, in place of an earlier one of its index (order coarse-first).
+
+        A run that was dropped meanwhile keeps nothing.
+        """
         step = halved(step)
-        size = sum(x.numel() * x.element_size() for scales in (step.z, step.x0) for x in scales.values())
         with self._lock:
             if run.id not in self._runs:
                 return
-            run.steps.append(step)
-            run.bytes += size
+            if step.index < len(run.drawn):
+                run.bytes -= _size(run.drawn[step.index])
+                run.drawn[step.index] = step
+                run.files.clear()  # they show the run as it was; gradio removes them in time
+            else:
+                run.drawn.append(step)
+            run.bytes += _size(step)
             self._touch(run)
             self._trim()
 
@@ -116,6 +129,11 @@ class RunStore:
             except OSError:
                 continue  # already gone with the download cache
         run.files.clear()
+
+
+def _size(step: Step) -> int:
+    """Bytes of a step's pictures."""
+    return sum(x.numel() * x.element_size() for scales in (step.z, step.x0) for x in scales.values())
 
 
 def halved(step: Step) -> Step:
