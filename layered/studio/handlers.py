@@ -102,7 +102,7 @@ class Handlers:
         if not isinstance(asked, dict) or not isinstance(asked.get("steps"), list):
             return []
         run = self.store.get(asked.get("run"))
-        kept = list(run.steps) if run else []
+        kept = list(run.drawn) if run else []
         wanted = {i for i in asked["steps"][:FRAMES_AT_ONCE] if isinstance(i, int) and not isinstance(i, bool)}
         wanted = sorted(i for i in wanted if 0 <= i < len(kept))
         if asked.get("kind") == "z":  # no PyTorch in it: so it need not wait for the worker, which may be drawing the next step
