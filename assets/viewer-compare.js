@@ -86,9 +86,10 @@ function look(one) {
   run = one;
   root.dataset.run = one.id;
   root.dataset.steps = kept();
+  root.dataset.whole = whole();
   scrub.max = Math.max(run.total - 1, 1);
   setFollow(true);
-  setState(kept() === one.total ? "done" : "stopped", "Shown again: " + one.settings.prompt);
+  setState(whole() === one.total ? "done" : "stopped", "Shown again: " + one.settings.prompt);
   showComparison();
   show(one.frames.findLastIndex(Boolean));
   drawCurves();

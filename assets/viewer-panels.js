@@ -66,26 +66,40 @@ function captions(size, frame) {
   const { facts } = figures.get(size), value = (name) => frame?.measures[name]?.[size];
   facts.logsnr.textContent = value("logsnr") == null ? "" : "λ " + number(value("logsnr"), 1);
   facts.change.textContent = value("change") == null ? "" : "Δ " + value("change").toFixed(3);
-  if (frame && !frame.x0[size]) facts.change.textContent = "asleep";
-  facts.change.title = frame && !frame.x0[size] ? ASLEEP : CHANGE;
+  const waits = frame?.pending.includes(Number(size));
+  if (frame && !frame.x0[size]) facts.change.textContent = waits ? "not yet" : "asleep";
+  facts.change.title = waits ? PENDING : frame && !frame.x0[size] ? ASLEEP : CHANGE;
   facts.agreement.textContent = value("agreement") == null ? "" : number(value("agreement"), 1) + " dB";
 }
 
 const awake = (frame) => Object.keys(frame.x0).reduce((a, b) => (Number(b) > Number(a) ? b : a)); // the finest computed
 const prediction = (frame, size) => frame.x0[size] ?? frame.x0[awake(frame)]; // a scale that sleeps shows the one below
 
+// Coarse first, while it runs: the newest step of the scales that grow, beside the finished pictures of those that do not.
+function beside(frame) {
+  const end = run.frames.findLast(Boolean);
+  if (state !== "running" || !follow || view !== "x0" || frame.pending.length || !end?.pending.length) return frame;
+  const done = Object.keys(end.x0), measures = {};
+  for (const [name, values] of Object.entries(frame.measures)) {
+    measures[name] = { ...values };
+    for (const size of done) measures[name][size] = end.measures[name][size];
+  }
+  return { ...frame, x0: { ...frame.x0, ...end.x0 }, measures };
+}
+
 function show(index) {
   const frame = run?.frames[index];
   if (!frame) return;
   cursor = index;
-  const kind = view === "z" ? "z" : "x0";
+  const kind = view === "z" ? "z" : "x0", seen = beside(frame);
   for (const [size, item] of figures) {
-    const url = kind === "z" ? frame.z?.[size] : prediction(frame, size);
-    item.figure.dataset.asleep = String(kind === "x0" && !frame.x0[size]);
+    const url = kind === "z" ? frame.z?.[size] : prediction(seen, size);
+    item.figure.dataset.asleep = String(kind === "x0" && !seen.x0[size]);
     if (url && item.image.src !== url) item.image.src = url;
+    if (!url && frame.z) item.image.removeAttribute("src"); // this scale has no state yet
     item.image.alt = size + " px " + VIEWS[view] + ", step " + (index + 1);
     if (comparing()) showPinned(item, size, index);
-    captions(size, frame);
+    captions(size, seen);
   }
   scrub.value = index;
   scrub.setAttribute("aria-valuetext", "step " + (index + 1) + " of " + run.total);

@@ -18,6 +18,7 @@ const EXPLAIN = {
   detail: "Fine detail: what a scale holds that the one below cannot (root mean square).",
 };
 const CHANGE = "change since the step before";
+const PENDING = "this scale grows once the coarser ones are finished; until then it shows them enlarged";
 const ASLEEP = "this scale is not computed yet: under so much noise it would add nothing to the picture below, which it shows enlarged";
 const VIEWS = { x0: "prediction", z: "noisy state", change: "change since the step before", added: "detail that this scale adds", versus: "difference of B and A" };
 const KEEP_RUNS = 8; // of the visit, in the page, about a megabyte each
@@ -43,12 +44,22 @@ function status() {
   const line = find(".status"), count = kept();
   if (state === "waiting") return void (line.textContent = "waiting for the model …");
   if (!run || !count) return void (line.textContent = "write a prompt, or choose an example; a click on a picture enlarges it");
-  const parts = ["step " + (cursor + 1) + " / " + run.total, seconds(run.seconds)];
-  if (state === "running") parts.push(seconds((run.seconds / count) * (run.total - count)) + " left");
+  const growth = state === "running" && run.finer.length ? growing() : null;
+  const parts = [growth?.said ?? "step " + (cursor + 1) + " / " + run.total, seconds(run.seconds)];
+  if (growth) parts.push(...growth.left);
+  else if (state === "running") parts.push(seconds((run.seconds / count) * (run.total - count)) + " left");
   if (state === "stopped") parts.push("stopped");
   if (state === "error") parts.push("ended early");
   parts.push("seed " + run.seed);
   line.textContent = parts.join(" · ");
+}
+
+// Coarse first: where the run is, in words, and how long it still takes as far as one can tell.
+function growing() {
+  const base = run.scales.findLast((size) => !run.finer.includes(Number(size))), count = run.latest + 1, left = run.total - count;
+  const said = "step " + count + " / " + run.total;
+  if (run.frames[run.latest].pending.length) return { said: base + " first: " + said, left: [seconds((run.seconds / count) * left) + " to " + base] };
+  return { said: base + " finished · growing " + run.finer.join(" and ") + ", " + said, left: run.pace ? [seconds(run.pace * left) + " left"] : [] };
 }
 
 function setState(next, say) {
@@ -91,6 +102,7 @@ function seek(index) {
 }
 
 const kept = () => (run ? run.frames.filter(Boolean).length : 0);
+const whole = (of = run) => (of ? of.frames.filter((frame) => frame && !frame.pending.length).length : 0); // with every scale
 
 // ---------------------------------------------------------------- values from the server
 
@@ -106,6 +118,7 @@ function store(frame) {
   scrub.max = Math.max(run.total - 1, 1);
   scrub.disabled = false;
   root.dataset.steps = kept();
+  root.dataset.whole = whole();
 }
 
 function take(value) {
@@ -116,13 +129,16 @@ function take(value) {
     const scales = Object.keys(value.frame.measures.logsnr).sort((a, b) => a - b);
     if (scales.join() !== [...figures.keys()].join()) buildPanels(scales);
     remember(run);
-    run = { id: value.run, frames: [], scales };
+    run = { id: value.run, frames: [], scales, finer: value.frame.pending };
     cursor = -1;
     pause();
     setFollow(true);
     root.dataset.run = value.run;
     setState("running", "Started: " + value.total + " steps.");
   }
+  const { step } = value.frame;
+  run.pace = step > run.latest ? (value.seconds - run.seconds) / (step - run.latest) : 0; // seconds that the newest step took
+  run.latest = step;
   Object.assign(run, { total: value.total, seconds: value.seconds, seed: value.seed, query: value.query, settings: value.settings, python: value.python });
   store(value.frame);
   if (fresh) showComparison();
@@ -136,7 +152,7 @@ function take(value) {
 async function fetchMissing() {
   const asked = run;
   for (;;) {
-    const steps = [...Array(run.total).keys()].filter((step) => !run.frames[step]);
+    const steps = [...Array(run.total).keys()].filter((step) => !run.frames[step] || run.frames[step].pending.length);
     const frames = steps.length ? await server.frames({ run: run.id, steps, kind: "frame" }).catch(() => null) : null;
     if (run !== asked) return;
     if (!frames?.length) break;
@@ -160,7 +176,10 @@ async function loadStates() {
     steps.sort((a, b) => Math.abs(a - cursor) - Math.abs(b - cursor));
     const got = await server.frames({ run: run.id, steps: steps.slice(0, steps[0] === cursor ? 1 : CHUNK), kind: "z" }).catch(() => null);
     gone = !got || !got.length;
-    for (const { step, z } of got || []) asked.frames[step].z = z;
+    for (const { step, z } of got || []) {
+      const frame = asked.frames[step]; // it may have grown meanwhile: then its z is fetched again
+      if (asked.scales.every((size) => z[size] || frame.pending.includes(Number(size)))) frame.z = z;
+    }
     if (run === asked && got?.some(({ step }) => step === cursor)) show(cursor);
   }
   loading = false;
@@ -217,7 +236,11 @@ panels.addEventListener("pointermove", point);
 panels.addEventListener("pointerleave", () => (root.dataset.loupe = "false"));
 find(".coarse").addEventListener("change", (event) => { root.dataset.coarse = String(event.target.checked); drawCurves(); });
 scrub.addEventListener("input", () => seek(Number(scrub.value)));
-live.addEventListener("click", () => run && seek(run.frames.length - 1));
+live.addEventListener("click", () => {
+  if (!run) return;
+  seek(run.frames.length - 1);
+  if (state === "running") show(run.latest);
+});
 play.addEventListener("click", togglePlay);
 find(".pin").addEventListener("click", pin);
 find(".unpin").addEventListener("click", unpin);

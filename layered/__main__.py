@@ -6,8 +6,12 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from layered.config import CLIPPINGS, NOISE_MODES, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
+from layered.config import CLIPPINGS, NOISE_MODES, ORDERS, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
+
+if TYPE_CHECKING:
+    from layered.sampler import Step
 
 DEFAULTS = SampleConfig()
 
@@ -43,6 +47,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--sleep-below", type=float, default=DEFAULTS.sleep_below, help="log-SNR under which a level is not computed"
     )
+    parser.add_argument(
+        "--order", choices=ORDERS, default=DEFAULTS.order, help="which scales come first; the pictures are the same"
+    )
     parser.add_argument("--scales", type=int, nargs="+", help="only the coarsest few scales, in pixels")
     return parser.parse_args(arguments)
 
@@ -73,7 +80,12 @@ def draw(options: argparse.Namespace, config: SampleConfig) -> None:
     if unknown := pipeline.unknown_words(options.prompt):
         print("Never seen in training:", ", ".join(unknown))
     with tqdm(total=config.steps, unit="step") as bar:
-        run = pipeline.generate(options.prompt, config, on_step=lambda step: bar.update())
+
+        def count(step: Step) -> None:
+            bar.total = 2 * step.total if step.pending else bar.total  # every step comes twice
+            bar.update()
+
+        run = pipeline.generate(options.prompt, config, on_step=count)
     options.out.mkdir(parents=True, exist_ok=True)
     for size, picture in run.final.items():
         Image.fromarray(to_uint8(picture)[0]).save(options.out / f"{size}.png")

@@ -29,6 +29,9 @@ PREDICTIONS: tuple[Prediction, ...] = ("x", "v", "posterior")
 LevelInput = Literal["z", "detail"]
 LEVEL_INPUTS: tuple[LevelInput, ...] = ("z", "detail")
 
+Order = Literal["together", "coarse-first"]
+ORDERS: tuple[Order, ...] = ("together", "coarse-first")
+
 PRESETS: tuple[str, ...] = ("aligned", "paper", "unshifted")
 
 
@@ -229,6 +232,7 @@ class SampleConfig:
     spacing: Spacing = "logsnr"  # of the steps: equal in t, or equal in log-SNR of an unshifted schedule
     sleep_below: float | None = -2.0  # levels whose log-SNR lies below it are enlarged from below, not computed
     scales: tuple[int, ...] | None = None  # None: all of the model's; else the coarsest few
+    order: Order = "together"  # all scales at every step, or all steps up to 128 pixels first; the same pictures either way
 
     def __post_init__(self) -> None:
         _whole("steps", self.steps, 1, 250)
@@ -268,6 +272,12 @@ class SampleConfig:
         _one_of("state mode", self.states, STATE_MODES)
         _one_of("clipping", self.clipping, CLIPPINGS)
         _one_of("spacing", self.spacing, SPACINGS)
+        _one_of("order", self.order, ORDERS)
+        if self.order == "coarse-first" and self.states == "top-down":
+            raise ValueError(
+                "The coarse scales cannot be drawn first with states top-down, where they follow from the finest prediction: "
+                "choose states per-scale, or the order together."
+            )
 
 
 # ------------------------------------------------------------------ JSON

@@ -22,10 +22,13 @@ BELOW_ERROR = 0.05  # variance of the error of the level below, as a part of ÏƒÂ
 # ------------------------------------------------------------------ sleeping levels
 
 
-def predict(outputs: Mapping[int, LevelOutput], z: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """The prediction of every scale of ``z``, coarse to fine; a scale without an output is enlarged from below (it sleeps)."""
+def predict(outputs: Mapping[int, LevelOutput], z: Mapping[int, Tensor], below: Tensor | None = None) -> dict[int, Tensor]:
+    """The prediction of every scale of ``z``, coarse to fine; a scale without an output is enlarged from below (it sleeps).
+
+    ``below`` is the prediction of the scale below those of ``z``.
+    """
     x0: dict[int, Tensor] = {}
-    previous: Tensor | None = None
+    previous = below
     for size in sorted(z):
         if size in outputs:
             previous = outputs[size].x0
@@ -48,12 +51,23 @@ def awake_scales(scales: Sequence[int], logsnr: Mapping[int, Tensor], sleep_belo
 # ------------------------------------------------------------------ guidance
 
 
+class Handover(NamedTuple):
+    """What the finer scales need of the coarser ones when these were computed before (``order`` coarse-first)."""
+
+    size: int  # of the finest of the coarser scales
+    x0: Tensor  # (B, 3, S, S), its picture for the prompt
+    change: Tensor | None  # (B, 3, S, S), what guidance did to it; None where no guidance is applied
+    output: LevelOutput | None  # for the level above; None where all finer scales sleep
+    empty: LevelOutput | None  # the same for the empty prompt; None where no finer scale is guided
+
+
 class Prediction(NamedTuple):
     """What a denoiser says of one state."""
 
     x0: dict[int, Tensor]  # guided prediction per scale
     x0_plain: dict[int, Tensor] | None  # the conditional prediction without guidance, where guidance was applied
     asleep: tuple[int, ...] = ()  # scales that were enlarged from below instead of computed
+    handover: Handover | None = None  # for the finer scales, where the state had none of them
 
 
 def guide(x0: Tensor, x0_empty: Tensor, weight: float) -> Tensor:
@@ -92,33 +106,60 @@ class GuidedDenoiser:
         self.interval, self.shared_noise, self.sleep_below = interval, shared_noise, sleep_below
 
     @torch.no_grad()
-    def __call__(self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], t: float) -> Prediction:
-        """z: per scale (B, 3, S, S); logsnr: per scale (B,); t in [0, 1]."""
-        awake = awake_scales(tuple(z), logsnr, self.sleep_below)
-        asleep = tuple(z)[len(awake) :]
-        coarse = [size for size in awake if size in self.guided]
-        if not (
-            self.interval[0] <= t <= self.interval[1] and any(self.weights[size] != 1.0 for size in self.guided if size in z)
-        ):
-            return Prediction(predict(self._run(awake, z, logsnr, self.text), z), None, asleep)
-        batch = len(self.text.mask)
-        empty = TextStates.empty(batch, self.text.tokens.shape[-1], self.text.tokens.device)
-        outputs = self._run(coarse, _twice(z), _twice(logsnr), TextStates.cat([self.text, empty]))
-        without = predict({size: output.part(slice(batch, None)) for size, output in outputs.items()}, {s: z[s] for s in coarse})
-        outputs = {size: output.part(slice(batch)) for size, output in outputs.items()}
-        if rest := [size for size in awake if size not in self.guided]:
-            outputs |= self._run(rest, z, logsnr, self.text, below=(coarse[-1], outputs[coarse[-1]]))
-        plain = predict(outputs, z)
-        return Prediction(self._guided(plain, without), plain, asleep)
+    def __call__(
+        self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], t: float, below: Handover | None = None
+    ) -> Prediction:
+        """z: per scale (B, 3, S, S); logsnr: per scale of the run (B,); t in [0, 1].
 
-    def _run(self, sizes: Sequence[int], z, logsnr, text: TextStates, below=None) -> dict[int, LevelOutput]:
+        Without the finest scales in ``z`` the prediction has a handover; given as ``below``, the scales above it can follow.
+        """
+        awake = awake_scales(tuple(logsnr), logsnr, self.sleep_below)
+        own = [size for size in awake if size in z]
+        finer = [size for size in awake if size > max(z)]
+        guided = self._guided_scales(tuple(logsnr), t)
+        outputs, without = self._both(own, guided, z, logsnr, below)
+        plain = predict(outputs, z, below and below.x0)
+        x0 = self._guided(plain, predict(without, {s: z[s] for s in without}), below and below.change) if guided else plain
+        handover = None
+        if max(z) < max(logsnr):
+            handover = _handover(max(z), x0, plain, outputs if finer else {}, without if guided & set(finer) else {})
+        return Prediction(x0, plain if guided else None, tuple(size for size in z if size not in awake), handover)
+
+    def _guided_scales(self, scales: Sequence[int], t: float) -> set[int]:
+        """The scales that also run for the empty prompt; none where no guidance is applied."""
+        sizes = {size for size in self.guided if size in scales}
+        applied = self.interval[0] <= t <= self.interval[1] and any(self.weights[size] != 1.0 for size in sizes)
+        return sizes if applied else set()
+
+    def _both(
+        self, sizes: Sequence[int], guided: set[int], z, logsnr, below: Handover | None
+    ) -> tuple[dict[int, LevelOutput], dict[int, LevelOutput]]:
+        """The outputs of ``sizes`` for the prompt, and those of the guided ones for the empty prompt: one batch of both."""
+        batch = len(self.text.mask)
+        outputs: dict[int, LevelOutput] = {}
+        without: dict[int, LevelOutput] = {}
+        last = below and (below.size, below.output)
+        if twice := [size for size in sizes if size in guided]:
+            empty = TextStates.empty(batch, self.text.tokens.shape[-1], self.text.tokens.device)
+            start = below and (below.size, below.output.joined(below.empty))
+            both = self._run(twice, _twice(z), _twice(logsnr), TextStates.cat([self.text, empty]), start)
+            without = {size: output.part(slice(batch, None)) for size, output in both.items()}
+            outputs = {size: output.part(slice(batch)) for size, output in both.items()}
+            last = twice[-1], outputs[twice[-1]]
+        if rest := [size for size in sizes if size not in guided]:
+            outputs |= self._run(rest, z, logsnr, self.text, last)
+        return outputs, without
+
+    def _run(self, sizes: Sequence[int], z, logsnr, text: TextStates, below) -> dict[int, LevelOutput]:
         shared = torch.full((len(text.mask),), float(self.shared_noise), device=text.tokens.device)
         return self.model({size: z[size] for size in sizes}, logsnr, text, shared, below=below)
 
-    def _guided(self, plain: Mapping[int, Tensor], without: Mapping[int, Tensor]) -> dict[int, Tensor]:
-        """The guided picture of every scale of ``plain``; ``without`` holds the unconditional ones of those that are guided."""
+    def _guided(self, plain: Mapping[int, Tensor], without: Mapping[int, Tensor], change: Tensor | None) -> dict[int, Tensor]:
+        """The guided picture of every scale of ``plain``; ``without`` holds the unconditional ones of those that are guided.
+
+        ``change`` is what guidance did to the scale below.
+        """
         x0: dict[int, Tensor] = {}
-        change: Tensor | None = None  # what guidance did to the scale below
         for size, picture in plain.items():
             if size in without:
                 x0[size] = guide(picture, without[size], self.weights[size])
@@ -126,6 +167,19 @@ class GuidedDenoiser:
                 x0[size] = picture + enlarge_image(change, size)
             change = x0[size] - picture
         return x0
+
+
+def _handover(
+    size: int,
+    x0: Mapping[int, Tensor],
+    plain: Mapping[int, Tensor],
+    outputs: Mapping[int, LevelOutput],
+    without: Mapping[int, LevelOutput],
+) -> Handover:
+    """The handover of the scale ``size``, in memory of its own: the outputs are parts of a larger batch."""
+    change = None if x0 is plain else x0[size] - plain[size]
+    kept = [outputs[size].copied() if size in outputs else None for outputs in (outputs, without)]
+    return Handover(size, plain[size].clone(), change, *kept)
 
 
 def _twice(values: Mapping[int, Tensor]) -> dict[int, Tensor]:

@@ -98,6 +98,7 @@ class LayeredPipeline:
 
     def stream(self, prompt: str, config: SampleConfig | None = None) -> Iterator[Step]:
         """Denoise step by step. Yields one ``Step`` per step with z, x0 and logsnr of every scale; closing it stops the work.
+        In the order coarse-first every step comes twice, first without the scales that are ``pending``.
 
         ``step.x0[512]`` is (1, 3, 512, 512) in [−1, 1]. The prompt and the settings are checked before the first step: raises
         PromptError or ValueError with a sentence that says what to change.
@@ -133,12 +134,17 @@ class LayeredPipeline:
     ) -> Trajectory:
         """Run to the end and return the whole trajectory; ``on_step`` sees every step as it is made."""
         config = config or SampleConfig()
-        steps = []
+        steps = {}
         for step in self.stream(prompt, config):
-            steps.append(step)
+            steps[step.index] = step
             if on_step:
                 on_step(step)
         schedule = self.schedule(config)
         return Trajectory(
-            prompt=prompt, config=config, model=self.name, scales=schedule.scales, shifts=schedule.shifts, steps=tuple(steps)
+            prompt=prompt,
+            config=config,
+            model=self.name,
+            scales=schedule.scales,
+            shifts=schedule.shifts,
+            steps=tuple(steps.values()),
         )

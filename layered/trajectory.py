@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -47,13 +48,14 @@ def step_measures(step: Step, previous: Step | None) -> dict[str, dict[int, floa
     ``logsnr``: λ before the step. ``change``: root mean square of x̂ minus the x̂ of the step before (of plain grey before the
     first). ``agreement``: PSNR in dB of D(x̂) of a scale against the x̂ of the next coarser one, up to ``AGREEMENT_CAP``; for
     every scale but the coarsest. ``detail``: root mean square of x̂ minus its 2×2 means, what half the size cannot hold.
+    Scales that are pending have a ``logsnr`` alone.
     """
     x0 = {size: value.detach().float() for size, value in step.x0.items()}
     before = {size: previous.x0[size].float() if previous else torch.zeros_like(value) for size, value in x0.items()}
     sizes = sorted(x0)
     half = {size: downsample_image(x0[size], size // 2) for size in sizes}
     return {
-        "logsnr": {size: float(step.logsnr[size]) for size in sizes},
+        "logsnr": {size: float(value) for size, value in step.logsnr.items()},
         "change": {size: _rms(x0[size] - before[size]) for size in sizes},
         "agreement": {hi: _psnr(half[hi], x0[lo]) for lo, hi in zip(sizes, sizes[1:], strict=False)},
         "detail": {size: _beyond(x0[size], half[size]) for size in sizes},
@@ -73,6 +75,21 @@ def _beyond(x: Tensor, half: Tensor) -> float:
 def _psnr(x: Tensor, y: Tensor) -> float:
     error = _rms(x - y) / RANGE
     return min(AGREEMENT_CAP, -20 * math.log10(error)) if error > 0 else AGREEMENT_CAP
+
+
+def evened(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps with the scales that all of them hold: of a run in ``order`` coarse-first that was stopped, the coarse ones."""
+    common = set.intersection(*(set(step.x0) for step in steps)) if steps else set()
+    return tuple(step if set(step.logsnr) == common else _only(step, sorted(common)) for step in steps)
+
+
+def _only(step: Step, sizes: Sequence[int]) -> Step:
+    def part(values: Mapping[int, Any]) -> Mapping[int, Any]:
+        return MappingProxyType({size: values[size] for size in sizes})
+
+    names = ("z", "x0", "logsnr", "logsnr_next", *(["x0_plain"] if step.x0_plain else []))
+    asleep = tuple(size for size in step.asleep if size in sizes)
+    return dataclasses.replace(step, **{name: part(getattr(step, name)) for name in names}, asleep=asleep, pending=())
 
 
 # ------------------------------------------------------------------ the run

@@ -32,6 +32,14 @@ class LevelOutput(NamedTuple):
         """The output of some of the batch."""
         return LevelOutput(self.features[samples], self.x0[samples])
 
+    def joined(self, other: LevelOutput) -> LevelOutput:
+        """Both outputs as one batch."""
+        return LevelOutput(torch.cat([self.features, other.features]), torch.cat([self.x0, other.x0]))
+
+    def copied(self) -> LevelOutput:
+        """The same in memory of its own."""
+        return LevelOutput(self.features.clone(), self.x0.clone())
+
 
 @dataclass(frozen=True)
 class Window:

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import functools
 import io
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from torch import Tensor
 from layered.config import LevelConfig, ModelConfig, SampleConfig, TrunkConfig
 from layered.diffusion import awake_scales
 from layered.pyramid import draw_noise, enlarge_image, image_pyramid
-from layered.sampler import Step, make_generators
+from layered.sampler import COARSE_UP_TO, Step, make_generators
 from layered.schedule import Schedule, alpha_sigma, timesteps
 from layered.studio import StudioSettings, build_studio, launch_options
 from layered.studio.handlers import Handlers
@@ -88,26 +89,30 @@ class FakePipeline:
         noise = noise_of(scales, config.noise, config.seed)
         times = timesteps(config.steps, config.spacing).tolist()
         try:
-            for index in range(config.steps):
+            finer = tuple(size for size in scales if size > COARSE_UP_TO)
+            passes = [finer, ()] if config.order == "coarse-first" and finer else [()]
+            for pending, index in itertools.product(passes, range(config.steps)):
                 start = time.perf_counter()
                 time.sleep(self.pause)
                 now = {size: float(v) for size, v in schedule.logsnr(times[index]).items()}
                 after = {size: float(v) for size, v in schedule.logsnr(times[index + 1]).items()}
                 z, x0 = {}, {}
-                for size in scales:
+                drawn = [size for size in scales if size not in pending]
+                for size in drawn:
                     alpha, sigma = (float(v) for v in alpha_sigma(torch.tensor(now[size], dtype=torch.float64)))
                     z[size] = alpha * clean[size] + sigma * noise[size]
                     sharp = 1 / (1 + math.exp(-(now[size] + 3) / 2))
                     x0[size] = (sharp * clean[size] + (1 - sharp) * clean[size].mean((2, 3), keepdim=True)).clamp(-1, 1)
                 logsnr = {size: torch.tensor([value]) for size, value in now.items()}
                 asleep = scales[len(awake_scales(scales, logsnr, config.sleep_below)) :]
+                asleep = tuple(size for size in asleep if size in drawn)
                 for size in asleep:
                     x0[size] = enlarge_image(x0[size // 2], size)
                 self.made += 1
                 frozen = MappingProxyType
                 times_now = (times[index], times[index + 1])
                 seconds = time.perf_counter() - start
-                told = frozen(z), frozen(x0), None, frozen(now), frozen(after), seconds, asleep
+                told = frozen(z), frozen(x0), None, frozen(now), frozen(after), seconds, asleep, pending
                 yield Step(index, config.steps, *times_now, *told)
         finally:
             self.closed += 1

@@ -44,6 +44,7 @@ BAD_SETTINGS = [
     ("states", "state mode", ["bottom-up", None]),
     ("clipping", "clipping", ["hard", None, True]),
     ("spacing", "spacing", ["karras", None]),
+    ("order", "order", ["fine-first", None, True]),
 ]
 
 

@@ -44,6 +44,22 @@ def test_store_keeps_half_precision_and_no_more_than_it_says():
     assert all(x.dtype == torch.float16 for step in run.steps for scales in (step.z, step.x0) for x in scales.values())
 
 
+def test_a_step_that_comes_again_takes_the_place_of_the_first():
+    pipeline = FakePipeline(scales=(64, 128, 256), pause=0.0)
+    store = RunStore(count=3, max_bytes=10**9, seconds=60)
+    config = SampleConfig(steps=3, order="coarse-first")
+    run = store.open("tab", "x", config, {})
+    steps = list(pipeline.stream("x", config))
+    coarse, all_of_it = (2 * 2 * 3 * sum(size**2 for size in sizes) for sizes in ((64, 128), (64, 128, 256)))
+    for count, step in enumerate(steps, 1):
+        run.files["png"] = "the run as it was"
+        store.add(run, step)
+        assert len(run.drawn) == min(count, 3) and ("png" in run.files) == (count <= 3)
+        assert run.bytes == store.bytes == max(0, count - 3) * all_of_it + min(count, 3, 6 - count) * coarse
+        assert {tuple(step.x0) for step in run.steps} == {(64, 128, 256) if count == 6 else (64, 128)}
+    assert [step.index for step in run.steps] == [0, 1, 2]
+
+
 def test_store_names_cannot_be_guessed_and_a_closed_tab_is_forgotten(tmp_path):
     pipeline = FakePipeline(scales=(32, 64), pause=0.0)
     store = RunStore(count=9, max_bytes=10**9, seconds=60)

@@ -33,6 +33,7 @@ CONFIGS = [
     SampleConfig(steps=7, guidance=1.5, seed=2**32 - 1, noise="independent", preset="paper"),
     SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
     SampleConfig(guidance_interval=(0.2, 0.75), solver="ddpm", ddpm_noise=0.4, spacing="time", sleep_below=-8.0),
+    SampleConfig(order="coarse-first", steps=9),
     SampleConfig(eta=0.5, guided_up_to=512, noise="bilinear", preset="unshifted", clipping="dynamic"),
 ]
 HOSTILE = {
@@ -89,6 +90,7 @@ def test_every_control_reaches_the_settings_of_the_run():
         "states": "top-down",
         "clipping": "none",
         "spacing": "time",
+        "order": "coarse-first",
     } | {shift_name(size): 1.0 for size in SCALES}
     assert set(changed) == set(flatten(SampleConfig(), SCALES))
     for name, value in changed.items():

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from layered.config import CLIPPINGS, NOISE_MODES, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
+from layered.config import CLIPPINGS, NOISE_MODES, ORDERS, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
 from layered.sampler import Step
 from layered.studio.encode import frame, states
 from layered.studio.exports import new_file, settings_json, used_shifts, write_png
@@ -24,7 +24,8 @@ from layered.trajectory import Trajectory
 
 SAMPLE = """Denoise a prompt and stream every step. Each value holds step, total, seconds and t; x0 and z, a JPEG data URL per
 scale; measures, log-SNR, change, agreement in dB and fine detail per scale; asleep, the scales that were only enlarged from
-below; state and settings. Without a seed, one is drawn."""
+below; pending, scales that are not drawn yet (order coarse-first: the step comes again with them); state and settings.
+Without a seed, one is drawn."""
 GENERATE = """Denoise a prompt to the end: the finest pictures as PNG files with the settings inside, and the settings as JSON.
 Without a seed, one is drawn."""
 TRAJECTORY = """Denoise a prompt and keep every step: one safetensors file with z and x0 of every scale in half precision and the
@@ -40,6 +41,7 @@ CHOICES = {
     "states": STATE_MODES,
     "clipping": CLIPPINGS,
     "spacing": SPACINGS,
+    "order": ORDERS,
 }
 
 
@@ -61,6 +63,7 @@ def request(
     clipping=USUAL.clipping,
     spacing=USUAL.spacing,
     sleep_below=USUAL.sleep_below,
+    order=USUAL.order,
 ) -> dict[str, Any]:
     """The parameters of every endpoint, in order, with their defaults: any JSON values, by name."""
     return dict(locals())
@@ -123,7 +126,7 @@ class Api:
             prompt, config, settings = self._asked(given)
 
             def value(step: Step, measures: Measures, seconds: float) -> dict[str, Any]:
-                state = "done" if step.index + 1 == step.total else "running"
+                state = "done" if step.ends else "running"
                 extra = {"total": step.total, "seconds": round(seconds, 3), "state": state, "settings": settings}
                 more = {"z": states(step.z, step.logsnr), "asleep": list(step.asleep)}
                 return frame(step, measures, every_scale=True) | more | extra
@@ -139,7 +142,7 @@ class Api:
             prompt, config, settings = self._asked(given)
 
             def files(step: Step, _measures: Measures, _seconds: float) -> list[str | None]:
-                if step.index + 1 < step.total:
+                if not step.ends:
                     return [None] * len(self.shown)
                 name = "layered-{}-seed{}.png"
                 paths = [new_file(self.folder, name.format(size, config.seed)) for size in self.shown]

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from layered.config import SampleConfig
+from layered.sampler import COARSE_UP_TO
 from layered.studio.components import ScheduleCurves
 from layered.studio.links import NEVER_SLEEP, flatten, shift_name
 from layered.studio.settings import StudioSettings
@@ -50,15 +51,18 @@ class Controls:
             **kwargs,
         )
 
-    def _radio(self, name: str, label: str, info: str, choices: list[tuple[str, str]]) -> None:
+    def _radio(self, name: str, label: str, info: str, choices: list[tuple[str, str]], **kwargs: Any) -> None:
         self.values[name] = gr.Radio(
-            choices, value=self.defaults[name], label=label, info=info, elem_id=name, elem_classes="pick"
+            choices, value=self.defaults[name], label=label, info=info, elem_id=name, elem_classes="pick", **kwargs
         )
 
     def _run_card(self, settings: StudioSettings) -> None:
         with gr.Accordion("Run", elem_classes="card"):
             self._slider("steps", "Steps", "Denoising steps: more is slower and finer.", 1, settings.page_steps, 1)
             self._slider("guidance", "Guidance", "How strongly the prompt pulls; 1 is no guidance.", 0, 20, 0.1)
+            orders = [("together", "together"), ("coarse first", "coarse-first")]
+            info = f"Coarse first: {COARSE_UP_TO} px is finished early, then the rest grows on it. The same picture."
+            self._radio("order", "Order", info, orders, visible=self.scales[-1] > max(COARSE_UP_TO, self.scales[0]))
             info = "Pixels: finer scales follow at half the cost."
             self._slider("guided_up_to", "Guided up to", info, self.scales[0], self.scales[-1], self.scales[0])
             self._slider("guidance_from", "Guided from", "t below this, near the end: no guidance.", 0, 1, 0.01)

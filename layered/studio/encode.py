@@ -74,7 +74,7 @@ def numbers(values: Mapping[int, float]) -> dict[str, float | None]:
 
 
 def frame(step: Step, measures: Mapping[str, Mapping[int, float]], every_scale: bool = False) -> dict[str, Any]:
-    """What the page keeps of one step: its predictions as data URLs, numbers per scale, t before the step.
+    """What the page keeps of one step: its predictions as data URLs, numbers per scale, t before the step, pending scales.
 
     A scale that sleeps has no picture, unless ``every_scale``: the page enlarges the finest that there is.
     """
@@ -83,5 +83,6 @@ def frame(step: Step, measures: Mapping[str, Mapping[int, float]], every_scale: 
         "step": step.index,
         "t": round(float(step.t), 5),
         "x0": predictions(pictures),
+        "pending": list(step.pending),
         "measures": {name: numbers(values) for name, values in measures.items()},
     }

@@ -71,7 +71,7 @@ class Handlers:
             return halved(step), frame(step, measures), elapsed
 
         for step, drawn, elapsed in self.steps(prompt, config, shown):
-            run.finished = step.index + 1 == step.total
+            run.finished = step.ends
             self.store.add(run, step)
             yield step_value(run, drawn, step.total, elapsed) | shared, run
 
@@ -104,7 +104,8 @@ class Handlers:
                         if previous is not None:
                             self.pace.note(max(previous.x0), (time.perf_counter() - start) / previous.total)
                         return
-                    yield make(step, step_measures(step, previous), time.perf_counter() - start)
+                    before = previous if step.index else None  # coarse-first begins anew with the finer scales
+                    yield make(step, step_measures(step, before), time.perf_counter() - start)
                     previous = step
 
         yield from self.worker.stream(work())
@@ -118,7 +119,7 @@ class Handlers:
         if not isinstance(asked, dict) or not isinstance(asked.get("steps"), list):
             return []
         run = self.store.get(asked.get("run"))
-        kept = list(run.steps) if run else []
+        kept = list(run.drawn) if run else []
         wanted = {i for i in asked["steps"][:FRAMES_AT_ONCE] if isinstance(i, int) and not isinstance(i, bool)}
         wanted = sorted(i for i in wanted if 0 <= i < len(kept))
         if asked.get("kind") == "z":  # no PyTorch in it: so it need not wait for the worker, which may be drawing the next step

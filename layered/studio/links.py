@@ -18,7 +18,7 @@ PROMPT_LIMIT = 1000  # characters, as the pipeline's
 
 WHOLE = ("steps", "seed", "guided_up_to")
 NUMBERS = ("guidance", "guidance_from", "guidance_to", "eta", "ddpm_noise", "sleep_below")
-NAMES = ("noise", "preset", "solver", "states", "clipping", "spacing")
+NAMES = ("noise", "preset", "solver", "states", "clipping", "spacing", "order")
 LABELS = {
     "steps": "Steps",
     "seed": "Seed",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from torch import Tensor
 
 from layered.config import SampleConfig
+from layered.trajectory import evened
 
 if TYPE_CHECKING:
     from layered.sampler import Step
@@ -126,8 +127,13 @@ class Run(Kept):
     prompt: str
     config: SampleConfig  # with the seed that was used
     settings: dict[str, Any]  # the same for people, see ``links``
-    steps: list[Step] = field(default_factory=list)
+    drawn: list[Step] = field(default_factory=list)  # the newest of every index, so some may lack scales that are pending
     finished: bool = False
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps for exports: with the scales that all of them hold."""
+        return evened(self.drawn)
 
 
 class RunStore(Store[Run]):
@@ -138,10 +144,26 @@ class RunStore(Store[Run]):
         return self.put(Run(self.name(), session, prompt, config, settings))
 
     def add(self, run: Run, step: Step) -> None:
-        """Keep a step, ``halved`` if it is not yet. A run that was dropped meanwhile keeps nothing."""
+        """Keep a step, ``halved`` if it is not yet, in place of an earlier one of its index (order coarse-first).
+
+        A run that was dropped meanwhile keeps nothing.
+        """
         step = halved(step)
-        size = sum(x.numel() * x.element_size() for scales in (step.z, step.x0) for x in scales.values())
-        self.grow(run, size, lambda: run.steps.append(step))
+        again = step.index < len(run.drawn)
+
+        def keep() -> None:
+            if again:
+                run.drawn[step.index] = step
+                run.files.clear()  # they show the run as it was; gradio removes them in time
+            else:
+                run.drawn.append(step)
+
+        self.grow(run, _size(step) - (_size(run.drawn[step.index]) if again else 0), keep)
+
+
+def _size(step: Step) -> int:
+    """Bytes of a step's pictures."""
+    return sum(x.numel() * x.element_size() for scales in (step.z, step.x0) for x in scales.values())
 
 
 def halved(step: Step) -> Step:
