@@ -46,6 +46,10 @@ def test_five_endpoints_are_named(client):
     assert set(named) == {"/sample", "/generate", "/trajectory", "/film", "/sweep"}
     parameters = [[one["parameter_name"] for one in named[name]["parameters"]] for name in ("/sample", "/trajectory", "/film")]
     assert parameters[0] == parameters[1] == list(request("")) and parameters[2] == [*parameters[0], "format"]
+    schema = next(one["type"] for one in named["/film"]["parameters"] if one["parameter_name"] == "shifts")
+    assert schema == {
+        "anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "null"}]
+    }  # one that other programs accept
 
 
 def test_sample_streams_every_step(client, server):

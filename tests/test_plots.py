@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from layered.config import SampleConfig
 from layered.diffusion import Prediction
-from layered.plots import SCALE_COLOURS, plot_measures, plot_schedule, plot_steps
+from layered.plots import SCALE_COLOURS, plot_measures, plot_run, plot_schedule, plot_steps
 from layered.sampler import make_generators, sample
 from layered.schedule import Schedule
 from layered.trajectory import Trajectory, to_uint8
@@ -75,6 +76,31 @@ def test_steps_are_shown_from_first_to_last(run: Trajectory, columns: int, expec
             assert np.array_equal(axes.get_images()[0].get_array(), to_uint8(run.steps[index].x0[size])[0])
     with pytest.raises(ValueError, match="At least one column"):
         plot_steps(run, 0)
+
+
+@pytest.mark.parametrize("rows", [None, (64,)])
+def test_a_run_on_one_page_says_what_was_asked_in_its_own_words(run: Trajectory, rows: tuple[int, ...] | None) -> None:
+    hostile = dataclasses.replace(run, prompt="$x$ \\frac{\x00<b> " + "long " * 40)
+    figure = plot_run(hostile, "caption $y^2$", columns=3, rows=rows)
+    head, pictures, curves = figure.subfigs
+    assert [text.get_text() for text in head.texts][1] == "caption $y^2$"
+    assert head.texts[0].get_text().split() == hostile.prompt.replace("\x00", " ").split()
+    assert not any(text.get_parse_math() for text in head.texts)
+    assert [axes.get_title() for axes in pictures.axes[:3]] == ["step 1, t 1.00", *(f"step {i}, t {t(run, i)}" for i in (5, 10))]
+    for row, size in zip(np.array(pictures.axes).reshape(-1, 3), rows or SCALES, strict=True):
+        for axes, index in zip(row, (0, 4, 9), strict=True):
+            assert np.array_equal(axes.get_images()[0].get_array(), to_uint8(run.steps[index].x0[size])[0])
+    for axes, by_scale in zip(curves.axes, run.measures().values(), strict=True):
+        assert [line.get_ydata().tolist() for line in axes.get_lines()] == [pytest.approx(v) for v in by_scale.values()]
+    drawn = pixels(figure)
+    assert drawn[5:40, 20:400].min() < 80  # the words are there, within the page
+    boxes = [text.get_window_extent() for text in head.texts]
+    assert all(box.x0 >= 0 and box.x1 <= drawn.shape[1] and box.y1 <= drawn.shape[0] for box in boxes)
+    assert boxes[1].y1 <= boxes[0].y0  # and one is above the other
+
+
+def t(run: Trajectory, step: int) -> str:
+    return f"{run.steps[step - 1].t:.2f}"
 
 
 def test_pyplot_is_never_loaded() -> None:

@@ -82,6 +82,14 @@ def checked(given: Mapping[str, Any]) -> tuple[str, SampleConfig]:
     return prompt, SampleConfig(guidance_interval=interval, **values)
 
 
+class Shifts(gr.JSON):
+    """Numbers, one per scale, or nothing: any JSON is taken and checked, but a program is told what is wanted."""
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of what is wanted; gradio's own for JSON is none that tools of the Model Context Protocol accept."""
+        return {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "null"}]}
+
+
 class Api:
     """Creates the hidden components and the endpoints inside the current Blocks."""
 
@@ -94,7 +102,7 @@ class Api:
                 if name in CHOICES:
                     inputs.append(gr.Dropdown(list(CHOICES[name]), value=usual, label=name))
                 elif name == "shifts":
-                    inputs.append(gr.JSON(usual, label=name))
+                    inputs.append(Shifts(usual, label=name))
                 elif name != "prompt":
                     inputs.append(gr.Number(usual, label=name))
             step = gr.JSON(label="step")

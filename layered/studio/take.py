@@ -57,7 +57,7 @@ class Take:
         )
         asked.success(None, js=SAVE, queue=False, **quiet)
         asked.failure(None, js=FREE, queue=False, **quiet)
-        self.row.submit(bring, None, list(controls), queue=False, **quiet)
+        self.row.submit(bring, None, list(controls), **quiet)  # in the queue, which alone can show a message
 
     def fetch(self, asked: Any) -> Iterator[tuple[Any, Any]]:
         """The row's value and the file's path for ``{"kind": ..., "run": ...}``, which may be anyone's."""
