@@ -22,7 +22,7 @@ function build(value) {
       const figure = make("figure", ""), caption = make("figcaption", "num");
       figure.dataset.size = size;
       figure.style.setProperty("--scale", props.colours[size]);
-      caption.append(make("b", "tag", size), make("span", "clear"), make("span", "numbers"));
+      caption.append(make("b", "tag", size), make("span", "clear"), make("span", "numbers"), make("span", "numbers rest"));
       figure.append(make("img"), caption);
       figures.append(figure);
     }
@@ -42,7 +42,9 @@ function draw(value) {
     image.alt = value.caption + ", at " + one.size + " pixels under " + row.name + " noise, t " + value.t.toFixed(2);
     figure.dataset.clear = String(one.clear != null && value.t <= one.clear);
     figure.querySelector(".clear").textContent = one.logsnr >= 0 ? "signal leads" : "noise leads";
-    figure.querySelector(".numbers").textContent = "λ " + signed(one.logsnr) + " · α " + one.alpha.toFixed(2) + " · σ " + one.sigma.toFixed(2);
+    const [first, rest] = figure.querySelectorAll(".numbers");
+    first.textContent = "λ " + signed(one.logsnr);
+    rest.textContent = "α " + one.alpha.toFixed(2) + " · σ " + one.sigma.toFixed(2);
   }));
   say.textContent = "«" + value.caption + "», t = " + value.t.toFixed(2) + ". z is shown divided by α + 2σ, so that its noise fits the range.";
   root.dataset.t = value.t;

@@ -4,18 +4,17 @@ const find = (selector) => root.querySelector(selector);
 const plot = find(".plot"), svg = find(".lines"), marks = find(".marks"), legend = find(".legend");
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 1000, HEIGHT = 300, EDGE = 12;
-const END = 0.01; // of t: nearer to its ends λ has no bounds that would leave the rest a picture
 const LOWEST = 1e-4; // of α² and σ² when a curve is drawn by hand: the logarithm of 0 is nowhere
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 const logit = (p) => Math.log(p / (1 - p));
 const square = (v) => Math.min(1 - LOWEST, Math.max(LOWEST, v * v));
+// Ranges stand still, so that nothing moves under the hand: the middle of every line fits, whatever its shift.
 const VIEWS = {
-  logsnr: { of: (l) => l, back: (v) => v, range: null, hint: "Where a line crosses λ = 0, signal and noise of that scale are equally strong: its picture becomes readable about there." },
+  logsnr: { of: (l) => l, back: (v) => v, range: [-14, 10], hint: "Where a line crosses λ = 0, signal and noise of that scale are equally strong: its picture becomes readable about there." },
   alpha: { of: (l) => Math.sqrt(sigmoid(l)), back: (v) => logit(square(v)), range: [0, 1], hint: "α: how much of the picture is in z = α x + σ ε. It meets σ at 0.71, marked on each line." },
   sigma: { of: (l) => Math.sqrt(sigmoid(-l)), back: (v) => -logit(square(v)), range: [0, 1], hint: "σ: how strong the noise in z = α x + σ ε is. It meets α at 0.71, marked on each line." },
 };
-let value = null, view = "logsnr", bounds = [-12, 12], drag = null;
-const now = () => value.now;
+let value = null, view = "logsnr", bounds = VIEWS.logsnr.range, drag = null;
 
 // ---------------------------------------------------------------- places
 
@@ -42,9 +41,7 @@ function node(name, attributes) {
 
 function draw() {
   if (!value) return;
-  const { of, range, hint } = VIEWS[view], sizes = Object.keys(value.curves);
-  const all = sizes.flatMap((size) => [at(size, END), at(size, 1 - END)]);
-  if (!drag) bounds = range ?? [Math.floor(Math.min(...all, -9)), Math.ceil(Math.max(...all, 9))]; // still while a curve moves
+  const { of, hint } = VIEWS[view], sizes = Object.keys(value.curves);
   svg.replaceChildren();
   const level = view === "logsnr" ? 0 : Math.SQRT1_2;
   for (let t = 0; t <= 1.001; t += 0.25) node("line", { x1: x(t), x2: x(t), y1: 0, y2: HEIGHT, class: "grid" });
@@ -55,7 +52,7 @@ function draw() {
     node("polyline", { class: movable ? "curve" : "curve faint", stroke: props.colours[size], points });
     if (movable) node("polyline", { class: "grip", "data-size": size, points }).append(title("Draw the curve of " + size + " up or down: δ follows"));
   }
-  node("line", { x1: x(now()), x2: x(now()), y1: 0, y2: HEIGHT, class: "cursor" });
+  node("line", { x1: x(value.now), x2: x(value.now), y1: 0, y2: HEIGHT, class: "cursor" });
   svg.setAttribute("aria-label", hint);
   find(".hint").textContent = hint + " Draw a line up or down to change its δ; click beside the lines to move t.";
   find(".axis.top").textContent = view === "logsnr" ? "λ " + whole(bounds[1]) : "1";
@@ -120,7 +117,7 @@ function begin(event) {
   else {
     const end = value.moving && t > 0.5; // the half that is drawn says which end moves
     const weight = value.moving ? (end ? t : 1 - t) : 1;
-    drag = { size, end, weight, t, from: at(size, t), height, curve: [...value.curves[size]], shift: (end ? value.ends : value.shifts)[size] };
+    drag = { size, end, weight, t, from: at(size, t), height, curve: value.curves[size], shift: (end ? value.ends : value.shifts)[size] };
     event.preventDefault();
   }
   root.dataset.dragging = size ? "curve" : "time";
@@ -155,6 +152,7 @@ find(".quantities").addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   view = root.dataset.view = button.dataset.view;
+  bounds = VIEWS[view].range;
   for (const one of find(".quantities").children) one.setAttribute("aria-pressed", String(one === button));
   draw();
 });
@@ -167,11 +165,12 @@ function take(next) {
   root.dataset.refused = String(Boolean(next.refused));
   if (next.refused) return void (say.textContent = next.refused);
   if (!next.t) return;
-  value = { ...next, curves: { ...next.curves } };
+  const held = drag?.size && { [drag.size]: value.curves[drag.size] }; // the answer may be to an earlier place of the hand
+  value = { ...next, curves: { ...next.curves, ...held } };
   drawRho(find(".rho"), value.rho);
-  say.textContent = value.say + (value.moving ? " Here ρ is that of t = " + now().toFixed(2) + ": it moves with the shifts." : "");
+  say.textContent = value.say + (value.moving ? " Here ρ is that of t = " + value.now.toFixed(2) + ": it moves with the shifts." : "");
   root.dataset.ready = "true";
-  root.dataset.t = now();
+  root.dataset.t = value.now;
   root.dataset.shifts = props.shown.map((size) => value.shifts[size]).join(" ");
   draw();
 }

@@ -30,13 +30,14 @@ def number(page: Page, name: str, value: float) -> None:
 def curve_at(page: Page, size: int, t: float) -> tuple[float, float]:
     """Where on the screen the grip of a curve is at t."""
     return tuple(
-        page.locator(f".schedule-lab .grip[data-size='{size}']").evaluate(
-            """(line, t) => {
+        page.evaluate(
+            """([size, t]) => {
+              const line = document.querySelector(`.schedule-lab .grip[data-size='${size}']`);
               const points = [...line.points], box = line.ownerSVGElement.getBoundingClientRect();
               const near = points.reduce((a, b) => (Math.abs(b.x - 1000 * t) < Math.abs(a.x - 1000 * t) ? b : a));
               return [box.left + (near.x * box.width) / 1000, box.top + (near.y * box.height) / 300];
             }""",
-            t,
+            [size, t],
         )
     )
 

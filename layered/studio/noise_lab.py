@@ -242,5 +242,5 @@ def _chance(size: int) -> float:
 
 
 def _plain(value: float) -> str:
-    """Two decimals, and no minus before a nought."""
-    return f"{round(value, 2) + 0.0:.2f}"
+    """Two decimals with a typographic minus, and none before a nought."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
