@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from layered.checkpoint import load_checkpoint
+from layered.checkpoint import load_checkpoint, weights_digest
 from layered.config import SampleConfig
 from layered.diffusion import GuidedDenoiser
 from layered.layers import TextStates
@@ -24,6 +24,8 @@ class PromptError(ValueError):
 
 class LayeredPipeline:
     """A trained layered diffusion model, ready to draw."""
+
+    digest: str | None = None  # of the checkpoint's architecture and weights, see ``weights_digest``
 
     def __init__(self, model: LayeredUNet, encoder: TextEncoder, meta: dict, name: str = "", device: str = "cpu") -> None:
         self.device = device
@@ -44,8 +46,11 @@ class LayeredPipeline:
         Raises CheckpointError or TextEncoderError, both with a sentence that says what to do.
         """
         model, meta = load_checkpoint(name)
+        digest = weights_digest(model)
         encoder = TextEncoder.from_pretrained(meta["text_encoder"], device=device, folder=text_encoder)
-        return cls(model, encoder, meta, name=Path(name).name, device=device)
+        pipeline = cls(model, encoder, meta, name=Path(name).name, device=device)
+        pipeline.digest = digest
+        return pipeline
 
     @property
     def scales(self) -> tuple[int, ...]:

@@ -34,6 +34,8 @@ SURPRISES = 50  # prompts tried for one that the model knows
 FRAMES_AT_ONCE = 16  # steps that the page may fetch in one request
 MESSAGE_LIMIT = 300  # characters of a refusal; it may quote what was sent
 GONE = "This run is no longer kept here: press Run again, then download."
+EXAMPLE_RUN = "example-"  # the ids of runs that were drawn before begin so
+DRAWN_BEFORE = "This example was drawn before, and only its pictures are here: press Run, then download."
 
 
 class Handlers:
@@ -153,6 +155,7 @@ class Handlers:
         run = self.store.get(run_id)
         if run is None or not run.steps:
             say = GONE if run_id else "There is nothing to download yet: press Run first."
+            say = DRAWN_BEFORE if str(run_id).startswith(EXAMPLE_RUN) else say
             raise gr.Error(say, title="Nothing to download", print_exception=False)
         return run
 

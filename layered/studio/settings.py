@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
+from pathlib import Path
 
 MODEL_QUEUE = "model"  # the queue that everything which runs the model shares
 SIDE_BY_SIDE = 3  # the finest scales that are always on show; coarser ones on request
@@ -29,6 +30,7 @@ class StudioSettings:
     keep_bytes: int = 1 << 30  # memory that their steps may take; the newest run is always kept
     keep_seconds: float = 1800.0  # how long an untouched run is kept
     examples: tuple[tuple[str, str], ...] = EXAMPLES  # (short name, prompt)
+    drawn_before: str = str(Path(__file__).parents[2] / "assets" / "examples")  # folder of the examples' finished runs
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> StudioSettings:
