@@ -29,6 +29,7 @@ function showComparison() {
   root.dataset.pinned = String(Boolean(pinned));
   find(".pin").setAttribute("aria-pressed", String(pinned !== null && pinned === run));
   find(".pin").textContent = pinned && pinned === run ? "A is pinned" : "Pin as A";
+  drawFigures();
   if (!pinned) return;
   find(".differs").textContent = on ? differing(pinned.settings, run.settings) : "A is pinned: change anything and run again to see B against it.";
 }
@@ -80,19 +81,37 @@ function drawHistory() {
 
 function look(one) {
   if (busy() || inFlight || one === run) return;
-  remember(run);
+  enter(one, "Shown again: " + one.settings.prompt);
+  document.querySelector("#recall")?.click(); // the controls go back with it
+}
+
+// An example: as it was drawn before, where the server has it so, or else by a run.
+async function example(id) {
+  const here = [run, ...past].find((one) => one && one.id === id);
+  const drawn = here || !id ? null : await server.example({ run: id }).catch(() => null);
+  if (!here && !drawn) return void document.querySelector("#run")?.click();
+  if (busy()) document.querySelector("#stop")?.click();
+  stop();
+  wanted = false;
+  const { run: name, cores, frames, total, seed, query, settings } = drawn ?? {};
+  const scales = drawn && Object.keys(frames[0].measures.logsnr).sort((a, b) => a - b);
+  enter(here ?? { id: name, cores, frames, total, seed, query, settings, scales, seconds: drawn.seconds, finer: [] }, "Shown as it was drawn before.");
+}
+
+function enter(one, say) {
+  if (one !== run) remember(run);
   pause();
   if (one.scales.join() !== [...figures.keys()].join()) buildPanels(one.scales);
   run = one;
+  scrub.disabled = false;
   root.dataset.run = one.id;
   root.dataset.steps = kept();
   root.dataset.whole = whole();
   scrub.max = Math.max(run.total - 1, 1);
   setFollow(true);
-  setState(whole() === one.total ? "done" : "stopped", "Shown again: " + one.settings.prompt);
+  setState(whole() === one.total ? "done" : "stopped", say);
   showComparison();
   show(one.frames.findLastIndex(Boolean));
   drawCurves();
   drawHistory();
-  document.querySelector("#recall")?.click(); // the controls go back with it
 }

@@ -48,6 +48,8 @@ function status() {
   const parts = [growth?.said ?? "step " + (cursor + 1) + " / " + run.total, seconds(run.seconds)];
   if (growth) parts.push(...growth.left);
   else if (state === "running") parts.push(seconds((run.seconds / count) * (run.total - count)) + " left");
+  if (trial && busy()) parts.unshift("run " + trial.side.toUpperCase());
+  if (run.cores) parts[1] = "drawn before, on " + run.cores + (run.cores > 1 ? " cores" : " core") + " in " + seconds(run.seconds) + ": press Run to draw anew";
   if (state === "stopped") parts.push("stopped");
   if (state === "error") parts.push("ended early");
   parts.push("seed " + run.seed);
@@ -67,6 +69,8 @@ function setState(next, say) {
   root.dataset.state = next;
   if (say) find(".announce").textContent = say;
   status();
+  drawFigures();
+  if (next === "done") advance();
 }
 
 // ---------------------------------------------------------------- replay
@@ -108,6 +112,7 @@ const whole = (of = run) => (of ? of.frames.filter((frame) => frame && !frame.pe
 
 function begin() {
   pause();
+  beginTrial();
   begun = performance.now();
   inFlight = true;
   setState("waiting", "Waiting for the model.");
@@ -202,6 +207,7 @@ function stop() {
 // is still busy cancelling it: ``stop`` has dealt with it, and .then will call ``free``.
 function fail() {
   if (!busy()) return;
+  endTrial();
   if (state === "waiting") setState(kept() ? "done" : "idle");
   else setState("error", "The run ended early.");
   free();
@@ -210,12 +216,12 @@ function fail() {
 function free() {
   clearTimeout(lastResort);
   inFlight = false;
-  if (!wanted) return;
+  if (!wanted) return void setTimeout(advance, SETTLE_MS);
   wanted = false;
   setTimeout(() => document.querySelector("#run")?.click(), SETTLE_MS);
 }
 
-window.layeredViewer = { begin, stop, fail, free, run: () => run, state: () => state };
+window.layeredViewer = { begin, stop, fail, free, example, runTrial, endTrial, run: () => run, state: () => state };
 
 // ---------------------------------------------------------------- controls of the viewer
 
@@ -234,7 +240,7 @@ choose(".sizes", "size", (name) => { root.dataset.size = name; root.style.setPro
 find(".loupe").addEventListener("change", () => (root.dataset.loupe = "false"));
 panels.addEventListener("pointermove", point);
 panels.addEventListener("pointerleave", () => (root.dataset.loupe = "false"));
-find(".coarse").addEventListener("change", (event) => { root.dataset.coarse = String(event.target.checked); drawCurves(); });
+find(".coarse").addEventListener("change", (event) => { root.dataset.coarse = String(event.target.checked); drawCurves(); drawFigures(); });
 scrub.addEventListener("input", () => seek(Number(scrub.value)));
 live.addEventListener("click", () => {
   if (!run) return;
@@ -244,6 +250,7 @@ live.addEventListener("click", () => {
 play.addEventListener("click", togglePlay);
 find(".pin").addEventListener("click", pin);
 find(".unpin").addEventListener("click", unpin);
+find(".try").addEventListener("click", () => openTrials(find(".trials").hidden));
 find(".split").addEventListener("input", (event) => root.style.setProperty("--split", event.target.value + "%"));
 
 // Run while running starts over: what is running is stopped, and Run is pressed again once gradio is free for it, which ignores
@@ -260,6 +267,7 @@ function again(event) {
   lastResort = setTimeout(() => wanted && free(), FREE_MS);
 }
 const submits = (event) => event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && event.target.closest?.("#prompt");
+document.addEventListener("click", (event) => event.isTrusted && event.target.closest?.("#stop") && endTrial(), true); // a person's own Stop
 document.addEventListener("click", (event) => event.target.closest?.("#run") && again(event), true);
 document.addEventListener("keydown", (event) => submits(event) && again(event), true);
 
@@ -279,7 +287,11 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     document.querySelector("#run")?.click();
+  } else if (event.key === "Escape" && !find(".trials").hidden) {
+    openTrials(false);
+    find(".try").focus();
   } else if (event.key === "Escape") {
+    endTrial();
     document.querySelector("#stop")?.click();
   } else if (!writing(event.target) && !event.ctrlKey && !event.metaKey && !event.altKey) {
     const jump = { ArrowLeft: cursor - 1, ArrowRight: cursor + 1, Home: 0, End: Infinity }[event.key];
@@ -297,6 +309,7 @@ const coarser = props.scales.filter((size) => !shown.includes(size));
 find(".coarse-name").textContent = "show " + coarser.join(" and ");
 find(".check").hidden = !coarser.length;
 buildPanels(props.scales.map(String));
+offer(props.experiments);
 root.dataset.size = "equal";
 root.dataset.coarse = "false";
 root.dataset.large = "false";

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -73,6 +74,15 @@ def load_checkpoint(folder_or_name: str | Path, revision: str | None = None) -> 
         model = LayeredUNet(config)
     model.load_state_dict(weights, strict=True)
     return model.eval(), meta
+
+
+def weights_digest(model: LayeredUNet) -> str:
+    """SHA-256 of a model's architecture and weights in float32, whatever file, device or memory layout they are in."""
+    digest = hashlib.sha256(json.dumps(to_json_dict(model.config), sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 # ----------------------------------------------------------------- the folder

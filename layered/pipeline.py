@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from layered.checkpoint import find_checkpoint, load_checkpoint, read_card
+from layered.checkpoint import find_checkpoint, load_checkpoint, read_card, weights_digest
 from layered.config import SampleConfig
 from layered.diffusion import GuidedDenoiser
 from layered.layers import TextStates
@@ -24,6 +24,8 @@ class PromptError(ValueError):
 
 class LayeredPipeline:
     """A trained layered diffusion model, ready to draw."""
+
+    digest: str | None = None  # of the checkpoint's architecture and weights, see ``weights_digest``
 
     def __init__(
         self,
@@ -55,8 +57,11 @@ class LayeredPipeline:
         """
         folder = find_checkpoint(name)
         model, meta = load_checkpoint(folder)
+        digest = weights_digest(model)
         encoder = TextEncoder.from_pretrained(meta["text_encoder"], device=device, folder=text_encoder)
-        return cls(model, encoder, meta, name=Path(name).name, device=device, source=str(name), card=read_card(folder))
+        pipeline = cls(model, encoder, meta, name=Path(name).name, device=device, source=str(name), card=read_card(folder))
+        pipeline.digest = digest
+        return pipeline
 
     @property
     def scales(self) -> tuple[int, ...]:

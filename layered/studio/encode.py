@@ -57,9 +57,9 @@ def png_url(picture: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getbuffer()).decode("ascii")
 
 
-def predictions(x0: Mapping[int, Tensor]) -> dict[str, str]:
-    """Every scale's x̂ as a data URL, by its size as text."""
-    small = {size: (SHARP_QUALITY, 0) if size <= SHARP_SIZE else (QUALITY, 2) for size in x0}
+def predictions(x0: Mapping[int, Tensor], quality: int = QUALITY) -> dict[str, str]:
+    """Every scale's x̂ as a data URL, by its size as text. ``quality`` of JPEG is for those above ``SHARP_SIZE``."""
+    small = {size: (quality + SHARP_QUALITY - QUALITY, 0) if size <= SHARP_SIZE else (quality, 2) for size in x0}
     return {str(size): jpeg_url(image(x), *small[size]) for size, x in x0.items()}
 
 
@@ -73,7 +73,9 @@ def numbers(values: Mapping[int, float]) -> dict[str, float | None]:
     return {str(size): float(f"{value:.4g}") if math.isfinite(value) else None for size, value in values.items()}
 
 
-def frame(step: Step, measures: Mapping[str, Mapping[int, float]], every_scale: bool = False) -> dict[str, Any]:
+def frame(
+    step: Step, measures: Mapping[str, Mapping[int, float]], every_scale: bool = False, quality: int = QUALITY
+) -> dict[str, Any]:
     """What the page keeps of one step: its predictions as data URLs, numbers per scale, t before the step, pending scales.
 
     A scale that sleeps has no picture, unless ``every_scale``: the page enlarges the finest that there is.
@@ -82,7 +84,7 @@ def frame(step: Step, measures: Mapping[str, Mapping[int, float]], every_scale: 
     return {
         "step": step.index,
         "t": round(float(step.t), 5),
-        "x0": predictions(pictures),
+        "x0": predictions(pictures, quality),
         "pending": list(step.pending),
         "measures": {name: numbers(values) for name, values in measures.items()},
     }

@@ -11,7 +11,9 @@ import gradio as gr
 
 from layered.studio.components import UnknownWords, Viewer
 from layered.studio.controls import Controls
-from layered.studio.handlers import Handlers
+from layered.studio.examples import Examples
+from layered.studio.experiments import experiments, next_run
+from layered.studio.handlers import Handlers, refused
 from layered.studio.links import from_query, shift_name
 from layered.studio.settings import MODEL_QUEUE, StudioSettings
 from layered.studio.take import Take
@@ -21,6 +23,9 @@ STOP = "() => { window.layeredViewer?.stop(); }"
 FREE = "() => { window.layeredViewer?.free(); }"
 FAIL = "() => { window.layeredViewer?.fail(); }"
 PRESS_RUN = "() => { document.querySelector('#run')?.click(); }"
+SHOW_EXAMPLE = "(run) => { window.layeredViewer?.example(run); }"
+TRY = "() => { window.layeredViewer?.runTrial(); }"
+END_TRIAL = "() => { window.layeredViewer?.endTrial(); }"
 RUN_QUERY = "() => [window.layeredViewer?.run()?.query ?? '']"
 
 
@@ -30,15 +35,21 @@ class Explore:
     def __init__(self, handlers: Handlers, settings: StudioSettings) -> None:
         self.handlers, self.settings = handlers, settings
 
+        self.drawn, self.trials = Examples(handlers), experiments(handlers.scales)
+
         def frames(asked: Any) -> list[dict[str, Any]]:
             return handlers.frames(asked)  # gradio marks what the page may call, and cannot mark a method
+
+        def example(asked: Any) -> dict[str, Any] | None:
+            return self.drawn.get(asked.get("run") if isinstance(asked, dict) else None)
 
         with gr.Row(elem_id="explore", equal_height=False):
             with gr.Column(scale=1, min_width=320, elem_id="stage"):
                 self._prompt()
-                self.viewer = Viewer(handlers.scales, server_functions=[frames], elem_id="viewer")
+                offered = [one.for_page() for one in self.trials]
+                self.viewer = Viewer(handlers.scales, experiments=offered, server_functions=[frames, example], elem_id="viewer")
                 self.take = Take(handlers)
-                self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the query of the run on show
+                self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the query of the run on show, or an example's name
                 self.recall = gr.Button(visible="hidden", elem_id="recall")
             with gr.Column(scale=0, min_width=320, elem_id="panel"):
                 self.controls = Controls(handlers.scales, settings)
@@ -99,7 +110,7 @@ class Explore:
 
         for button, prompt in self.examples:
             filled = button.click(None, None, self.prompt, js=f"() => {json.dumps(prompt)}", **aside)
-            filled.then(None, js=PRESS_RUN, **aside)
+            self._then_show(filled, prompt, aside)
 
         drawn = self.surprise.click(handlers.surprise, None, self.prompt, **aside)
         drawn.success(None, js=PRESS_RUN, **aside)
@@ -124,6 +135,10 @@ class Explore:
         self.recall.click(lambda query: self.restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **aside)
         self.take.wire(controls, self.restored, self.controls.ranges)
 
+        tried = self.viewer.select(self._try, {self.prompt, *values.values()}, controls, preprocess=False, **aside)
+        tried.success(None, js=TRY, **aside)
+        tried.failure(None, js=END_TRIAL, **aside)
+
         context = gr.context.Context.root_block
         self.loaded = context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)
 
@@ -133,6 +148,31 @@ class Explore:
         for value, run in self.handlers.run(given[self.prompt], values, request.session_hash or ""):
             yield value, (run.config.seed if first else gr.skip())
             first = False
+
+    def _then_show(self, filled: gr.events.Dependency, prompt: str, aside: dict[str, Any]) -> None:
+        """An example that was drawn before, with settings as on the page, is shown at once; any other is run."""
+        run = self.drawn.of(prompt)
+        if run is None:
+            filled.then(None, js=PRESS_RUN, **aside)
+            return
+        values = self.controls.values
+
+        def same(given: dict[Any, Any]) -> tuple[str, Any]:
+            found = self.drawn.same(run, {name: given[c] for name, c in values.items()}, self.handlers.scales)
+            return (run, self.drawn.runs[run]["seed"]) if found else ("", gr.skip())
+
+        asked = filled.then(same, set(values.values()), [self.chosen, values["seed"]], preprocess=False, **aside)
+        asked.success(None, self.chosen, None, js=SHOW_EXAMPLE, **aside)
+
+    def _try(self, given: dict[Any, Any], event: gr.EventData) -> list[Any]:
+        """Prompt and controls for the next run of an experiment."""
+        values = {name: given[component] for name, component in self.controls.values.items()}
+        usual, ranges, example = self.controls.defaults, self.controls.ranges, self.settings.examples[0][1]
+        with refused():
+            prompt, values = next_run(
+                event._data, self.trials, given[self.prompt], values, usual, self.handlers.scales, ranges, example
+            )
+        return [prompt, *(values[name] for name in self.controls.values)]
 
     def restored(self, query: dict[str, str]) -> list[Any]:
         """Prompt and controls of a run, from its query; what that does not say was at its default."""

@@ -37,6 +37,8 @@ SURPRISES = 50  # prompts tried for one that the model knows
 FRAMES_AT_ONCE = 16  # steps that the page may fetch in one request
 MESSAGE_LIMIT = 300  # characters of a refusal; it may quote what was sent
 GONE = "This run is no longer kept here: press Run again, then take it home."
+EXAMPLE_RUN = "example-"  # the ids of runs that were drawn before begin so
+DRAWN_BEFORE = "This example was drawn before, and only its pictures are here: press Run, then take it home."
 
 
 class Handlers:
@@ -165,6 +167,7 @@ class Handlers:
         run = self.store.get(run_id)
         if run is None or not run.steps:
             say = GONE if run_id else "There is nothing to take home yet: press Run first."
+            say = DRAWN_BEFORE if str(run_id).startswith(EXAMPLE_RUN) else say
             raise gr.Error(say, title="Nothing to download", print_exception=False)
         if not isinstance(kind, str) or kind not in (*exports.WRITERS, *FORMATS):
             raise gr.Error("This page makes no such file.", title="Nothing to download", print_exception=False)

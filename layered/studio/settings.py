@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
+from pathlib import Path
 
 MODEL_QUEUE = "model"  # the queue that everything which runs the model shares
 SIDE_BY_SIDE = 3  # the finest scales that are always on show; coarser ones on request
@@ -33,6 +34,7 @@ class StudioSettings:
     keep_sweeps: int = 8  # sweeps kept for downloads, the newest of each tab, for ``keep_seconds`` too
     keep_sweep_bytes: int = 256 << 20  # memory that their pictures may take
     examples: tuple[tuple[str, str], ...] = EXAMPLES  # (short name, prompt)
+    drawn_before: str = str(Path(__file__).parents[2] / "assets" / "examples")  # folder of the examples' finished runs
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> StudioSettings:

@@ -1,0 +1,125 @@
+"""Experiments of one click: two runs on the same noise that differ in one thing, and what to look for between them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from layered.config import SampleConfig
+from layered.schedule import Schedule
+from layered.studio.handlers import check_prompt
+from layered.studio.links import flatten, from_query, shift_name
+from layered.studio.settings import shown_scales
+
+USUAL = SampleConfig()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What runs A and B change in the settings that are on the page; everything else is the same in both."""
+
+    key: str
+    title: str
+    says: str  # in one line, what is compared
+    look: str  # one sentence beside the result: what to look for
+    a: Mapping[str, Any] = field(default_factory=dict)  # flat values, see ``links``
+    b: Mapping[str, Any] = field(default_factory=dict)
+    asks: bool = False  # whether B has a prompt of its own, which is asked for
+
+    def for_page(self) -> dict[str, Any]:
+        """What the viewer needs to offer it."""
+        return {name: getattr(self, name) for name in ("key", "title", "says", "look", "asks")}
+
+
+def experiments(scales: tuple[int, ...]) -> tuple[Experiment, ...]:
+    """The experiments of a page whose model draws at these scales."""
+    finest, below = scales[-1], scales[-2] if len(scales) > 1 else scales[-1]
+    rho = {name: Schedule.preset(name, shown_scales(scales)).rho() for name in ("paper", "aligned")}
+    apart = max(rho["paper"], key=lambda pair: abs(rho["paper"][pair] - rho["aligned"][pair]), default=(below, finest))
+    low, high = apart
+    return (
+        Experiment(
+            "noise",
+            "Sinc against independent noise",
+            "Do the scales agree better when they see the same noise?",
+            f"Look at the agreement: how close {finest} px, brought down, is to {below} px in A (shared noise) and in B (noise of its own).",
+            {"noise": "sinc"},
+            {"noise": "independent"},
+        ),
+        Experiment(
+            "schedule",
+            "Paper against aligned schedule",
+            "Two ways to shift the noise of the finer scales.",
+            f"Look at the early steps, with the scrubber: ρ between {low} and {high} is {_rho(rho['paper'], apart)} in A "
+            f"and {_rho(rho['aligned'], apart)} in B; where it is not 1, shared noise can give the answer away.",
+            _preset("paper", scales),
+            _preset("aligned", scales),
+        ),
+        Experiment(
+            "states",
+            "Per scale against top-down",
+            "Every scale by its own prediction, or all from the finest.",
+            f"Look at the curves of change: when do the coarse scales settle in A, and when in B, where {finest} px decides for them?",
+            {"states": "per-scale", "order": "together"},
+            {"states": "top-down", "order": "together"},
+        ),
+        Experiment(
+            "guidance",
+            f"Guidance 1 against {USUAL.guidance:g}",
+            "Without guidance, and with the usual one.",
+            "Look for the prompt, word by word: which of the things that it names are in A (no guidance), and which in B?",
+            {"guidance": 1.0},
+            {"guidance": USUAL.guidance},
+        ),
+        Experiment(
+            "prompts",
+            "Two prompts, the same noise",
+            "What comes from the words, and what from the noise?",
+            "Look at what stays in place from A to B: that comes from the noise. What changes comes from the words.",
+            asks=True,
+        ),
+    )
+
+
+def _rho(values: Mapping[tuple[int, int], float], pair: tuple[int, int]) -> str:
+    return f"{values[pair]:.2f}".rstrip("0").rstrip(".") if pair in values else "1"
+
+
+def _preset(name: str, scales: Sequence[int]) -> dict[str, Any]:
+    values = flatten(SampleConfig(preset=name), scales)
+    return {key: values[key] for key in ("preset", *map(shift_name, scales))}
+
+
+def next_run(
+    asked: Any,
+    known: Sequence[Experiment],
+    prompt: Any,
+    values: Mapping[str, Any],
+    usual: Mapping[str, Any],
+    scales: Sequence[int],
+    ranges: Mapping[str, tuple[float, float]],
+    example: str,
+) -> tuple[str, dict[str, Any]]:
+    """Prompt and flat values of the next run of an experiment.
+
+    ``asked`` is the page's, and may be anyone's: ``{"experiment": key, "side": "a"}`` takes the ``prompt`` (or ``example``, if
+    there is none) and the ``values`` of the controls; ``{..., "side": "b", "query": A's}`` takes those of run A, and ``"prompt"``
+    where the experiment asks for a second one. ValueError with a sentence for anything else.
+    """
+    asked = asked if isinstance(asked, dict) else {}
+    one = next((one for one in known if one.key == asked.get("experiment")), None)
+    if one is None or asked.get("side") not in ("a", "b"):
+        raise ValueError("There is no such experiment on this page.")
+    if asked["side"] == "a":
+        values = {**values, **one.a}
+        if values.get("random_seed"):
+            values["seed"] = secrets.randbelow(2**32)
+        prompt = prompt if isinstance(prompt, str) and prompt.strip() else example
+    else:
+        found = from_query(dict(parse_qsl(str(asked.get("query", "")))), scales, ranges)
+        prompt = check_prompt(asked.get("prompt") if one.asks else found.get("prompt"))
+        values = {**usual, **found, **one.b}
+    return prompt, {**{name: values.get(name) for name in usual}, "random_seed": False}
