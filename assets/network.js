@@ -42,7 +42,7 @@ function draw() {
   rows.forEach((row, r) => drawRow(g, row, r, wires));
   drawTrunk(g, wires);
   const first = places.find((p) => p.name === current) ?? places[0];
-  for (const place of places) place.node.setAttribute("tabindex", place === first ? "0" : "-1");
+  reach(first.node);
   if (focused) places.find((p) => p.name === focused)?.node.focus({ preventScroll: true });
   mark();
 }
@@ -119,7 +119,7 @@ function place(g, name, part, colour, cx, cy, w, h, kind = "") {
   places.push({ name, node, part, colour, x: cx, y: cy });
   const show = () => tell(name);
   node.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && show());
-  node.addEventListener("focus", show);
+  node.addEventListener("focus", () => { reach(node); show(); });
   node.addEventListener("click", () => { node.focus({ preventScroll: true }); show(); });
 }
 
@@ -131,7 +131,7 @@ function tell(name) {
   current = name;
   const { part, colour } = found, facts = about.querySelector("dl");
   about.style.setProperty("--scale", colour);
-  about.dataset.part = name;
+  about.dataset.shown = name;
   about.querySelector("h3").textContent = part.title;
   about.querySelector(".what").textContent = part.say;
   about.querySelector(".source").textContent = part.section;
@@ -147,6 +147,11 @@ function mark() {
   for (const place of places) place.node.classList.toggle("shown", place.name === current);
 }
 
+// One stop for the Tab key: the part that was looked at last.
+function reach(node) {
+  for (const place of places) place.node.setAttribute("tabindex", place.node === node ? "0" : "-1");
+}
+
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 svg.addEventListener("keydown", (event) => {
   const here = places.find((place) => place.node === event.target), way = WAYS[event.key];
@@ -158,10 +163,7 @@ svg.addEventListener("keydown", (event) => {
     const along = (place.x - here.x) * dx + (place.y - here.y) * dy, aside = Math.abs((place.x - here.x) * dy) + Math.abs((place.y - here.y) * dx);
     if (along > 1 && along + 3 * aside < least) [best, least] = [place, along + 3 * aside];
   }
-  if (!best) return;
-  here.node.setAttribute("tabindex", "-1");
-  best.node.setAttribute("tabindex", "0");
-  best.node.focus();
+  best?.node.focus();
 });
 
 // ------------------------------------------------------------ the value
