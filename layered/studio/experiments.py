@@ -45,7 +45,8 @@ def experiments(scales: tuple[int, ...]) -> tuple[Experiment, ...]:
             "noise",
             "Sinc against independent noise",
             "Do the scales agree better when they see the same noise?",
-            f"Look at the agreement: how close {finest} px, brought down, is to {below} px in A (shared noise) and in B (noise of its own).",
+            f"Look at the agreement: how close {finest} px, brought down, is to {below} px in A, whose noise is shared, "
+            "and in B, where every scale has its own.",
             {"noise": "sinc"},
             {"noise": "independent"},
         ),
@@ -62,7 +63,8 @@ def experiments(scales: tuple[int, ...]) -> tuple[Experiment, ...]:
             "states",
             "Per scale against top-down",
             "Every scale by its own prediction, or all from the finest.",
-            f"Look at the curves of change: when do the coarse scales settle in A, and when in B, where {finest} px decides for them?",
+            f"Look at the curves of change: when do the coarse scales settle in A, and when in B, "
+            f"where {finest} px decides for them?",
             {"states": "per-scale", "order": "together"},
             {"states": "top-down", "order": "together"},
         ),
