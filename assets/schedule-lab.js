@@ -58,7 +58,7 @@ function draw() {
   find(".axis.top").textContent = view === "logsnr" ? "λ " + whole(bounds[1]) : "1";
   find(".axis.bottom").textContent = view === "logsnr" ? "λ " + whole(bounds[0]) : "0";
   find(".axis.zero").textContent = view === "logsnr" ? "0" : "0.71";
-  find(".axis.zero").style.top = percent(y(level), HEIGHT);
+  for (const [name, v] of [["top", bounds[1]], ["zero", level], ["bottom", bounds[0]]]) find(".axis." + name).style.top = percent(y(v), HEIGHT);
   drawMarks(level);
   drawLegend(of);
 }

@@ -46,7 +46,7 @@ FIRST, SECOND, USUAL_TIME = "sinc", "independent", 0.15
 SAY = {
     "mode": "How the scales come by their noise.",
     "other": "A second way, to see the difference.",
-    "seed": "The same noise as Explore's.",
+    "seed": "As in Explore.",
     "picture": "Drawn at 512, halved for the others.",
     "t": "The same t at every scale, aligned shifts: 0 is clean, 1 noise.",
 }
@@ -210,8 +210,8 @@ def verdict(scales: Mapping[int, ScaleMeasures], pairs: Mapping[tuple[int, int],
         return (
             False,
             f"Too {'weak' if weak else 'strong'}: variance {worst.variance:.2f} at {size}",
-            f"The schedule counts on variance 1, so at {size} the signal-to-noise ratio is {times:.1f} times as "
-            f"{'high' if weak else 'low'} as λ says; the scales share their noise at {shared}.",
+            f"The schedule counts on variance 1, so at {size} the signal-to-noise ratio is {times:.2g} times as "
+            f"{'high' if weak else 'low'} as λ says ({shared}).",
         )
     if abs(tinted.neighbour) > max(NOTICED, _chance(coloured)):
         say = (

@@ -12,7 +12,7 @@ from layered.config import SampleConfig
 from layered.schedule import Schedule, time_of_logsnr
 from layered.studio.components import Noised, ScheduleLab
 from layered.studio.handlers import Handlers, refused, schedule_value
-from layered.studio.links import CUSTOM, shift_name
+from layered.studio.links import shift_name
 from layered.studio.noised import VISTAS, checked_time, checked_vista, noised_value, vista_caption
 from layered.studio.settings import StudioSettings, shown_scales
 from layered.studio.shifts import SHIFT_RANGE, Shifts
@@ -27,10 +27,10 @@ SAY = {
     "t": "One t for all scales: 0 is clean, 1 noise.",
     "use": "Explore's runs keep one shift per scale: those at t = 0.",
 }
-COPY = f"""(preset, moving, ...shifts) => {{
-  document.querySelector("#tabs button[role=tab]")?.click();
-  return [moving ? "{CUSTOM}" : preset, ...shifts];
-}}"""
+COPY = """(...values) => {
+  document.querySelector("#tab-explore-button")?.click();
+  return values;
+}"""
 
 
 class ScheduleTab:
@@ -98,7 +98,7 @@ class ScheduleTab:
         """«Use in Explore»: the shifts go to Explore's sliders, in the page alone."""
         values = tabs["Explore"].controls.values
         targets = [values["preset"], *(values[shift_name(size)] for size in self.scales)]
-        inputs = [self.shifts.preset, self.moving, *self.shifts.sliders.values()]
+        inputs = [self.shifts.preset, *self.shifts.sliders.values()]
         self.use.click(None, inputs, targets, js=COPY, api_visibility="private", show_progress="hidden", queue=False)
 
     def _wire(self, tab: gr.Tab) -> None:
