@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from page_helpers import PROMPT, choose, draw, state, until, viewer
+from page_helpers import PROMPT, draw, state, until, viewer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -62,7 +62,8 @@ def test_two_prompts_share_the_noise(studio, server):
     assert page.locator("#prompt textarea").input_value() == second
 
 
-def test_stop_ends_the_whole_experiment(studio, server):
+def test_stop_ends_the_whole_experiment(studio, server, monkeypatch):
+    monkeypatch.setattr(server[1], "pause", 0.3)  # so that A is not over before it is stopped
     page = studio("?steps=100")
     page.locator("#prompt textarea").fill(PROMPT)
     before = len(server[1].asked)
@@ -96,10 +97,11 @@ def test_an_experiment_takes_over_from_a_run(studio, server):
 def test_a_run_that_is_refused_ends_it_with_a_sentence(studio):
     page = studio("?steps=3")
     page.locator("#prompt textarea").fill(PROMPT)
-    choose(page, "order", "coarse first")
-    page.locator("#steps input[type=number]").fill("")
+    page.locator("#random-seed input").uncheck()
+    page.locator("#seed input").fill("")
+    page.locator("#seed input").press("Tab")
     start(page, "noise")
-    page.get_by_text("Steps is empty").first.wait_for()
+    page.get_by_text("Seed is empty").first.wait_for()
     until(page, "trial", "")
     assert state(page, "pinned") == "false"
 
