@@ -86,8 +86,12 @@ def test_trajectory_is_every_step_in_a_file(client):
 def test_film_is_made_while_it_is_drawn(client, kind):
     path = client.predict("a red balloon", steps=3, seed=3, format=kind, api_name="/film")
     assert path.endswith(f"seed3.{kind}")
-    with av.open(path) as opened:
-        assert (opened.streams.video[0].width, opened.streams.video[0].height) == (1616, 654)
+    if kind == "webp":
+        size = Image.open(path).size
+    else:
+        with av.open(path) as opened:
+            size = opened.streams.video[0].width, opened.streams.video[0].height
+    assert size == (1616, 654)
 
 
 @pytest.mark.parametrize(
