@@ -29,7 +29,24 @@ from layered.unet import LayeredUNet
 from layered.world.caption import VOCABULARY
 
 SCALES = (32, 64, 128, 256, 512)
-CARD = "---\nlicense: apache-2.0\n---\n\n# fake-512\n\nDraws smooth pictures of nothing.\n\n![a sample](https://example.com/sample.png)\n"
+CARD = f"""---
+license: apache-2.0
+---
+
+# fake-512
+
+Draws smooth pictures of nothing.
+
+![a sample](https://example.com/sample.png)
+
+| {" | ".join(["a wide column"] * 12)} |
+|{"---|" * 12}
+| {" | ".join(["1,234,567"] * 12)} |
+
+```bash
+python -m layered.nothing {"--and-so-on " * 20}
+```
+"""
 KNOWN = "a the of over at on with red blue white hot air balloon snowy mountains sunset sea night sailboat".split()
 
 

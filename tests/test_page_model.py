@@ -140,6 +140,7 @@ def test_the_card_is_text_and_fetches_nothing(studio) -> None:
     card = open_model(page).locator("#card-text")
     card.get_by_role("heading", name="fake-512").wait_for()
     assert "license" not in card.inner_text() and card.locator("img").count() == 0
+    card.locator("table[tabindex='0']").wait_for()  # it is wide: the keyboard can scroll it
     assert card.get_by_role("link", name="a sample").count() == 1  # that no other host was asked is checked for every page
 
 

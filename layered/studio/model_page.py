@@ -17,6 +17,15 @@ from layered.studio.vocabulary import vocabulary
 from layered.unet import LayeredUNet
 
 NOTHING_DRAWN = "The model behind this page does not show its network, so there is nothing to draw."
+# Wide tables and long lines of a card are scrolled sideways, by the keyboard too; Gradio redraws Markdown as it likes.
+SCROLL_BY_KEY = """() => {
+  const card = document.querySelector("#card-text");
+  if (!card || card.dataset.watched) return;
+  card.dataset.watched = "true";
+  const reach = () => card.querySelectorAll("table, pre").forEach((part) => { part.tabIndex = 0; });
+  new MutationObserver(reach).observe(card, { childList: true, subtree: true });
+  reach();
+}"""
 NO_CARD = "This checkpoint came without a card (a README.md beside its weights)."
 
 
@@ -36,7 +45,8 @@ class ModelTab:
         while not isinstance(tab, gr.Tab):
             tab = tab.parent
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-        tab.select(self.said, None, [words, card], **quiet)
+        told = tab.select(self.said, None, [words, card], **quiet)
+        told.then(None, js=SCROLL_BY_KEY, api_visibility="private", show_progress="hidden")
         tab.select(self.measured, None, [drawn, costs], **quiet)
 
     def said(self) -> tuple[dict[str, Any], str]:
