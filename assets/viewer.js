@@ -49,7 +49,7 @@ function status() {
   if (growth) parts.push(...growth.left);
   else if (state === "running") parts.push(seconds((run.seconds / count) * (run.total - count)) + " left");
   if (trial && busy()) parts.unshift("run " + trial.side.toUpperCase());
-  if (run.cores) parts[1] = "drawn before, on " + run.cores + (run.cores > 1 ? " cores" : " core") + " in " + seconds(run.seconds) + ": press Run to draw anew";
+  if (run.cores) parts[1] = "drawn before, on " + run.cores + (run.cores > 1 ? " cores" : " core") + " in " + seconds(run.seconds);
   if (state === "stopped") parts.push("stopped");
   if (state === "error") parts.push("ended early");
   parts.push("seed " + run.seed);
