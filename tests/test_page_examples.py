@@ -59,7 +59,7 @@ def test_an_example_is_there_at_once_and_whole(open_studio, drawn):
         until(page, "drawn", "added0")
     assert len(drawn[1].asked) == before
     page.locator("#get-png").click()
-    page.get_by_text("press Run, then download").first.wait_for()
+    page.get_by_text("press Run, then take it home").first.wait_for()
     page.locator("[data-view=x0]").click()
     draw(page, EXAMPLES[0][1])  # Run draws anew
     until(page, "runs", "2")

@@ -135,7 +135,7 @@ def test_before_a_run_every_button_says_so(studio):
 def test_a_run_that_is_gone_says_so_and_the_row_is_free_again(studio, server):
     page = studio("?steps=1&seed=1")
     draw(page)
-    server[2].store.drop_session(next(iter(server[2].store._runs.values())).session)
+    server[2].store.drop_session(next(iter(server[2].store._kept.values())).session)
     page.locator("#get-png").click()
     page.get_by_text("no longer kept here").first.wait_for()
     page.locator(".take[data-busy='']").wait_for()
