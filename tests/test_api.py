@@ -18,7 +18,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
-from layered.config import SampleConfig
+from layered.config import ORDERS, SampleConfig
 from layered.schedule import Schedule
 from layered.studio import exports, launch_options
 from layered.studio.api import request
@@ -75,16 +75,18 @@ def test_generate_returns_pictures_and_settings(client):
     assert exports.read_png_settings(pictures[-1]) == told
 
 
-def test_trajectory_is_every_step_in_a_file(client):
-    run = Trajectory.load(client.predict("a red balloon", steps=3, seed=3, preset="paper", api_name="/trajectory"))
-    assert run.prompt == "a red balloon" and run.config == SampleConfig(steps=3, seed=3, preset="paper")
+@pytest.mark.parametrize("order", ORDERS)
+def test_trajectory_is_every_step_in_a_file(client, order):
+    run = Trajectory.load(client.predict("a red balloon", steps=3, seed=3, preset="paper", order=order, api_name="/trajectory"))
+    assert run.prompt == "a red balloon" and run.config == SampleConfig(steps=3, seed=3, preset="paper", order=order)
     assert [step.index for step in run.steps] == [0, 1, 2] and run.final[512].abs().max() <= 1
     assert run.shifts == pytest.approx(Schedule.preset("paper", SCALES).shifts)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_film_is_made_while_it_is_drawn(client, kind):
-    path = client.predict("a red balloon", steps=3, seed=3, format=kind, api_name="/film")
+    order = ORDERS[FORMATS.index(kind)]  # the one or the other: each step is filmed once, whole
+    path = client.predict("a red balloon", steps=3, seed=3, order=order, format=kind, api_name="/film")
     assert path.endswith(f"seed3.{kind}")
     if kind == "webp":
         size = Image.open(path).size

@@ -161,8 +161,9 @@ class Api:
             steps: list[Step] = []
 
             def saved(step: Step, _measures: Measures, _seconds: float) -> str | None:
-                steps.append(halved(step))
-                if step.index + 1 < step.total:
+                if not step.pending:  # it comes again, whole
+                    steps.append(halved(step))
+                if not step.ends:
                     return None
                 scales = tuple(sorted(step.x0))
                 shifts = used_shifts(config, scales)
@@ -185,7 +186,7 @@ class Api:
             film, wanted = Film(path, kind), set(shown_steps(config.steps))
 
             def filmed(step: Step, _measures: Measures, _seconds: float) -> None:
-                if step.index in wanted:
+                if step.index in wanted and not step.pending:
                     film.add(frame_of(step, prompt, self.shown))
 
             yield from self.handlers.steps(prompt, config, filmed, within=film)

@@ -175,7 +175,8 @@ class Handlers:
         if key not in run.files or not Path(run.files[key]).exists():
             if kind in FORMATS:
                 path = exports.new_file(folder, f"layered-film-{exports.stem(run)}.{kind}")
-                yield from self.worker.stream(film(tuple(run.steps), run.prompt, shown_scales(self.scales), path, kind))
+                shown = shown_scales(tuple(sorted(run.steps[0].x0)))  # a run stopped in the order coarse-first lacks the finest
+                yield from self.worker.stream(film(run.steps, run.prompt, shown, path, kind))
             else:
                 path = self.worker.call(exports.WRITERS[kind], run, folder, self.model)
             run.files[key] = str(path)

@@ -212,7 +212,7 @@ def maker(cell: Cell, first: Tensor | None) -> Callable[[Step, Measures, float],
     """
 
     def make(step: Step, measures: Measures, elapsed: float) -> Made:
-        if step.index + 1 < step.total:
+        if not step.ends:
             size = max(size for size in step.x0 if size <= max(LIVE_SIZE, min(step.x0)))
             return None, jpeg_url(image(step.x0[size]), LIVE_QUALITY), elapsed
         finest = max(step.x0)
