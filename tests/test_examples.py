@@ -109,7 +109,7 @@ def test_quality_gives_way_to_the_budget_and_then_it_is_refused(tmp_path) -> Non
 
 def test_downloads_of_an_example_say_what_to_do(tmp_path) -> None:
     with pytest.raises(gr.Error, match="drawn before.*press Run"):
-        handlers_of(tmp_path).png("example-balloon-at-sunset", str(tmp_path))
+        list(handlers_of(tmp_path).export("example-balloon-at-sunset", "png", str(tmp_path)))
 
 
 def test_the_command_draws_where_it_is_told(tmp_path, monkeypatch, capsys) -> None:

@@ -85,6 +85,7 @@ def test_while_they_grow_the_finished_pictures_stay_on_show(halting, open_page):
     with page.expect_download() as download:
         page.locator("#get-png").click()
     assert download.value.suggested_filename == "layered-128-seed3-step6.png"  # the picture that is finished
+    page.locator("#take-more").click()
     with page.expect_download() as download:
         page.locator("#get-trajectory").click()
     run = Trajectory.load(download.value.path())

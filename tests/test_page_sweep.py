@@ -40,6 +40,7 @@ def says(page: Page, words: str) -> None:
 def vary(page: Page, which: str, what: str, numbers: str | None = None) -> None:
     page.locator(f"#sweep-{which}-setting input").click()
     page.get_by_role("option", name=what, exact=True).click()
+    page.get_by_role("option").first.wait_for(state="detached")  # the list has closed: the other axis has one of the same names
     if numbers is not None:
         page.locator(f"#sweep-{which}-numbers").locator("input, textarea").fill(numbers)
 
