@@ -115,6 +115,16 @@ def studio(open_page: Callable[..., Page], server: tuple[str, Any, Any]) -> Call
     return open_
 
 
+@pytest.fixture(scope="session")
+def counted() -> None:
+    """PyTorch has loaded what counting a network's cost takes: seconds on a busy machine, which no page should wait for."""
+    from fake_pipeline import thin_network
+
+    from layered.cost import beside_twin, measure
+
+    beside_twin(measure(thin_network((32,))))
+
+
 # ------------------------------------------------------------- browser
 
 

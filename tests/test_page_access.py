@@ -10,6 +10,8 @@ from page_helpers import draw
 
 from layered.studio.page import TABS
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 

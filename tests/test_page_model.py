@@ -9,6 +9,8 @@ import pytest
 from fake_pipeline import FakePipeline, serve
 from page_helpers import no_requests, ready
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
