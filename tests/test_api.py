@@ -66,6 +66,16 @@ def test_sample_streams_every_step(client, server):
     assert steps[0]["settings"]["shifts_used"]["512"] == pytest.approx(math.log(1 / 32), abs=1e-6)
 
 
+def test_coarse_first_streams_every_step_twice_and_generate_waits_for_the_end(client):
+    given = {"steps": 2, "seed": 7, "order": "coarse-first", "sleep_below": None}
+    steps = list(client.submit("a red balloon", **given, api_name="/sample"))
+    assert [(step["step"], step["pending"]) for step in steps] == [(0, [256, 512]), (1, [256, 512]), (0, []), (1, [])]
+    assert [step["state"] for step in steps] == ["running"] * 3 + ["done"]
+    assert set(steps[1]["x0"]) == set(steps[1]["z"]) == {"32", "64", "128"} and "512" in steps[2]["x0"]
+    *pictures, _ = client.predict("a red balloon", **given, api_name="/generate")
+    assert [Image.open(path).size[0] for path in pictures] == [128, 256, 512]
+
+
 def test_generate_returns_pictures_and_settings(client):
     *pictures, settings = client.predict("a red balloon", steps=2, seed=3, api_name="/generate")
     assert [Image.open(path).size[0] for path in pictures] == [128, 256, 512]
