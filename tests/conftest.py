@@ -102,6 +102,15 @@ def server() -> Iterator[tuple[str, Any, Any]]:
         yield url, pipeline, handlers
 
 
+@pytest.fixture(scope="module")
+def client(server: tuple[str, Any, Any]) -> Any:
+    """A program that asks the page's named endpoints, which draw at once."""
+    from gradio_client import Client
+
+    server[1].pause = 0.0
+    return Client(server[0], verbose=False)
+
+
 @pytest.fixture
 def studio(open_page: Callable[..., Page], server: tuple[str, Any, Any]) -> Callable[..., Page]:
     """``studio("?steps=5", **context)`` opens the page, ready."""

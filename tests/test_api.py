@@ -6,12 +6,11 @@ import dataclasses
 import importlib.util
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import pytest
-from fake_pipeline import SCALES, FakePipeline, picture_of, serve
+from fake_pipeline import SCALES, picture_of
 from gradio.utils import get_upload_folder
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -27,18 +26,6 @@ from layered.studio.settings import EXAMPLES
 from layered.trajectory import Trajectory
 
 # ------------------------------------------------------------------ the endpoints for programs
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, FakePipeline]]:
-    pipeline = FakePipeline(pause=0.0)
-    with serve(pipeline) as (url, _):
-        yield url, pipeline
-
-
-@pytest.fixture(scope="module")
-def client(server) -> Client:
-    return Client(server[0], verbose=False)
 
 
 def test_five_endpoints_are_named(client):
@@ -124,7 +111,7 @@ def test_file_endpoints_refuse_with_a_sentence(client, server, endpoint, given, 
 
 
 def test_a_cancelled_film_leaves_nothing(server):
-    url, pipeline = server
+    url, pipeline, _ = server
     client = Client(url, verbose=False)
     folder, closed = Path(get_upload_folder()), pipeline.closed
     before = set(folder.glob("*/layered-film-*"))
@@ -182,7 +169,7 @@ def test_not_a_number_is_refused_and_the_server_goes_on(client):
 
 
 def test_a_cancelled_job_stops_the_work(server):
-    url, pipeline = server
+    url, pipeline, _ = server
     client = Client(url, verbose=False)
     made, closed = pipeline.made, pipeline.closed
     job = client.submit("a red balloon", steps=200, api_name="/sample")

@@ -89,14 +89,7 @@ class Api:
         self.handlers = handlers
         self.shown = shown_scales(handlers.scales)
         with gr.Column(visible=False):
-            inputs: list[gr.components.Component] = [gr.Textbox(label="prompt")]
-            for name, usual in request("").items():
-                if name in CHOICES:
-                    inputs.append(gr.Dropdown(list(CHOICES[name]), value=usual, label=name))
-                elif name == "shifts":
-                    inputs.append(shifts_input(usual))
-                elif name != "prompt":
-                    inputs.append(gr.Number(usual, label=name))
+            inputs = [gr.Textbox(label="prompt"), *setting_inputs()]
             step = gr.JSON(label="step")
             pictures = [gr.Image(label=f"{size} px", format="png") for size in self.shown]
             self.folder = pictures[-1].GRADIO_CACHE
@@ -212,13 +205,25 @@ def signed(function: Any) -> Any:
     return function
 
 
-def shifts_input(usual: Any) -> gr.JSON:
-    """Numbers, one per scale, or nothing. Any JSON is taken and checked, but a program is told what is wanted.
+def setting_inputs() -> list[gr.components.Component]:
+    """One hidden component for each of ``request``'s parameters but the prompt, in order."""
+
+    def made(name: str, usual: Any) -> gr.components.Component:
+        if name in CHOICES:
+            return gr.Dropdown(list(CHOICES[name]), value=usual, label=name)
+        if name == "shifts":
+            return json_input("shifts", {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "null"}]})
+        return gr.Number(usual, label=name)
+
+    return [made(name, usual) for name, usual in request("").items() if name != "prompt"]
+
+
+def json_input(name: str, schema: dict[str, Any]) -> gr.JSON:
+    """A component for any JSON, which its function checks; ``schema`` tells a program what is wanted.
 
     gradio's own schema for JSON, a type that is no word, stops clients of the Model Context Protocol. It is replaced on the
     component alone: the page takes a subclass for one that it has to load a script for.
     """
-    component = gr.JSON(usual, label="shifts")
-    schema = {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "null"}]}
+    component = gr.JSON(None, label=name)
     component.api_info = lambda: schema  # type: ignore[method-assign]
     return component

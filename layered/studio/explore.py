@@ -15,7 +15,7 @@ from layered.studio.examples import Examples
 from layered.studio.experiments import experiments, next_run
 from layered.studio.handlers import Handlers, refused
 from layered.studio.links import from_query, shift_name
-from layered.studio.settings import MODEL_QUEUE, StudioSettings
+from layered.studio.settings import ASIDE, MODEL_QUEUE, QUIET, StudioSettings
 from layered.studio.take import Take
 
 BEGIN = "(...values) => { window.layeredViewer?.begin(); return values; }"
@@ -87,8 +87,6 @@ class Explore:
 
     def _wire(self) -> None:
         handlers, values = self.handlers, self.controls.values
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        aside: dict[str, Any] = quiet | {"queue": False}
 
         running = gr.on(
             [self.run.click, self.prompt.submit],
@@ -104,18 +102,18 @@ class Explore:
             concurrency_id=MODEL_QUEUE,
             concurrency_limit=1,
         )
-        running.failure(None, js=FAIL, **quiet)
-        running.then(None, js=FREE, **quiet)
-        self.stop.click(None, cancels=[running], js=STOP, **aside)
+        running.failure(None, js=FAIL, **QUIET)
+        running.then(None, js=FREE, **QUIET)
+        self.stop.click(None, cancels=[running], js=STOP, **ASIDE)
 
         for button, prompt in self.examples:
-            filled = button.click(None, None, self.prompt, js=f"() => {json.dumps(prompt)}", **aside)
-            self._then_show(filled, prompt, aside)
+            filled = button.click(None, None, self.prompt, js=f"() => {json.dumps(prompt)}", **ASIDE)
+            self._then_show(filled, prompt)
 
-        drawn = self.surprise.click(handlers.surprise, None, self.prompt, **aside)
-        drawn.success(None, js=PRESS_RUN, **aside)
+        drawn = self.surprise.click(handlers.surprise, None, self.prompt, **ASIDE)
+        drawn.success(None, js=PRESS_RUN, **ASIDE)
 
-        self.prompt.change(handlers.unknown_words, self.prompt, self.words, trigger_mode="always_last", **aside)
+        self.prompt.change(handlers.unknown_words, self.prompt, self.words, trigger_mode="always_last", **ASIDE)
         shifts = [values[shift_name(size)] for size in handlers.scales]
         inputs = [*shifts, values["noise"]]
         keys = [*(shift_name(size) for size in handlers.scales), "noise"]
@@ -126,21 +124,21 @@ class Explore:
             self.controls.curves,
             preprocess=False,
             trigger_mode="always_last",
-            **aside,
+            **ASIDE,
         )
         defaults = self.controls.defaults
-        self.reset.click(lambda: [defaults[name] for name in values], None, list(values.values()), **aside)
+        self.reset.click(lambda: [defaults[name] for name in values], None, list(values.values()), **ASIDE)
 
         controls = [self.prompt, *values.values()]
-        self.recall.click(lambda query: self.restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **aside)
+        self.recall.click(lambda query: self.restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **ASIDE)
         self.take.wire(controls, self.restored, self.controls.ranges)
 
-        tried = self.viewer.select(self._try, {self.prompt, *values.values()}, controls, preprocess=False, **aside)
-        tried.success(None, js=TRY, **aside)
-        tried.failure(None, js=END_TRIAL, **aside)
+        tried = self.viewer.select(self._try, {self.prompt, *values.values()}, controls, preprocess=False, **ASIDE)
+        tried.success(None, js=TRY, **ASIDE)
+        tried.failure(None, js=END_TRIAL, **ASIDE)
 
         context = gr.context.Context.root_block
-        self.loaded = context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **aside)
+        self.loaded = context.load(self._restore, None, [self.prompt, *values.values(), self.controls.curves], **ASIDE)
 
     def _run(self, given: dict[Any, Any], request: gr.Request) -> Iterator[tuple[Any, Any]]:
         values = {name: given[component] for name, component in self.controls.values.items()}
@@ -149,11 +147,11 @@ class Explore:
             yield value, (run.config.seed if first else gr.skip())
             first = False
 
-    def _then_show(self, filled: gr.events.Dependency, prompt: str, aside: dict[str, Any]) -> None:
+    def _then_show(self, filled: gr.events.Dependency, prompt: str) -> None:
         """An example that was drawn before, with settings as on the page, is shown at once; any other is run."""
         run = self.drawn.of(prompt)
         if run is None:
-            filled.then(None, js=PRESS_RUN, **aside)
+            filled.then(None, js=PRESS_RUN, **ASIDE)
             return
         values = self.controls.values
 
@@ -161,8 +159,8 @@ class Explore:
             found = self.drawn.same(run, {name: given[c] for name, c in values.items()}, self.handlers.scales)
             return (run, self.drawn.runs[run]["seed"]) if found else ("", gr.skip())
 
-        asked = filled.then(same, set(values.values()), [self.chosen, values["seed"]], preprocess=False, **aside)
-        asked.success(None, self.chosen, None, js=SHOW_EXAMPLE, **aside)
+        asked = filled.then(same, set(values.values()), [self.chosen, values["seed"]], preprocess=False, **ASIDE)
+        asked.success(None, self.chosen, None, js=SHOW_EXAMPLE, **ASIDE)
 
     def _try(self, given: dict[Any, Any], event: gr.EventData) -> list[Any]:
         """Prompt and controls for the next run of an experiment."""

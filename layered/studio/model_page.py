@@ -11,7 +11,7 @@ from layered.studio.card import shown_card
 from layered.studio.components import CostTables, Network, WordList
 from layered.studio.drawing import network
 from layered.studio.handlers import Handlers
-from layered.studio.settings import StudioSettings
+from layered.studio.settings import ASIDE, StudioSettings
 from layered.studio.tables import tables
 from layered.studio.vocabulary import vocabulary
 from layered.unet import LayeredUNet
@@ -44,10 +44,9 @@ class ModelTab:
         tab = gr.context.Context.block
         while not isinstance(tab, gr.Tab):
             tab = tab.parent
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-        told = tab.select(self.said, None, [words, card], **quiet)
+        told = tab.select(self.said, None, [words, card], **ASIDE)
         told.then(None, js=SCROLL_BY_KEY, api_visibility="private", show_progress="hidden")
-        tab.select(self.measured, None, [drawn, costs], **quiet)
+        tab.select(self.measured, None, [drawn, costs], **ASIDE)
 
     def said(self) -> tuple[dict[str, Any], str]:
         """The words and the card of the checkpoint, as far as it has them."""

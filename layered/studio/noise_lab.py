@@ -34,7 +34,7 @@ from layered.studio.noised import (
     noised_value,
     vista_caption,
 )
-from layered.studio.settings import StudioSettings, shown_scales
+from layered.studio.settings import LIVE, StudioSettings, shown_scales
 
 CLOSE_UP = 8  # the close-up shows this part of a side, in the middle of every scale
 SPREAD = 2.0  # standard deviations from grey to black or white
@@ -97,18 +97,11 @@ class NoiseTab:
         self._wire(tab)
 
     def _wire(self, tab: gr.Tab) -> None:
-        aside: dict[str, Any] = {
-            "api_visibility": "private",
-            "show_progress": "hidden",
-            "queue": False,
-            "preprocess": False,  # checked here, so that a refusal is a sentence
-            "trigger_mode": "always_last",
-        }
         noises = [self.mode, self.other, self.seed]
-        gr.on([tab.select, *(one.change for one in noises)], self._measured, noises, self.lab, **aside)
+        gr.on([tab.select, *(one.change for one in noises)], self._measured, noises, self.lab, **LIVE)
         everything = [*noises, self.picture, self.time]
-        gr.on([tab.select, *(one.change for one in everything)], self._noised, everything, self.noised, **aside)
-        self.fresh.click(lambda: secrets.randbelow(2**32), None, self.seed, **aside)
+        gr.on([tab.select, *(one.change for one in everything)], self._noised, everything, self.noised, **LIVE)
+        self.fresh.click(lambda: secrets.randbelow(2**32), None, self.seed, **LIVE)
 
     def _measured(self, mode: Any, other: Any, seed: Any) -> Any:
         if seed is None:  # while another is typed

@@ -47,7 +47,7 @@ def build_studio(pipeline: Any, settings: StudioSettings | None = None, worker: 
                 with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}"):
                     tabs[name] = fill(handlers, settings)
         tabs["Sweep"].follow(tabs["Explore"])  # what no axis varies is as it is set there
-        tabs["Schedule"].connect(tabs)
+        tabs["Schedule"].follow(tabs["Explore"])  # takes its shifts there
         Api(handlers, MODEL_QUEUE)
         page.unload(forget)
     page.queue(max_size=settings.queue_size, default_concurrency_limit=1, api_open=False)

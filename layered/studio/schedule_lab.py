@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -11,10 +11,11 @@ import torch
 from layered.config import SampleConfig
 from layered.schedule import Schedule, time_of_logsnr
 from layered.studio.components import Noised, ScheduleLab
+from layered.studio.explore import Explore
 from layered.studio.handlers import Handlers, refused, schedule_value
 from layered.studio.links import shift_name
 from layered.studio.noised import VISTAS, checked_time, checked_vista, noised_value, vista_caption
-from layered.studio.settings import StudioSettings, shown_scales
+from layered.studio.settings import LIVE, StudioSettings, shown_scales
 from layered.studio.shifts import SHIFT_RANGE, Shifts
 
 PREFIX = "lab-"
@@ -94,25 +95,18 @@ class ScheduleTab:
 
     # ------------------------------------------------------------ events
 
-    def connect(self, tabs: Mapping[str, Any]) -> None:
+    def follow(self, explore: Explore) -> None:
         """«Use in Explore»: the shifts go to Explore's sliders, in the page alone."""
-        values = tabs["Explore"].controls.values
+        values = explore.controls.values
         targets = [values["preset"], *(values[shift_name(size)] for size in self.scales)]
         inputs = [self.shifts.preset, *self.shifts.sliders.values()]
         self.use.click(None, inputs, targets, js=COPY, api_visibility="private", show_progress="hidden", queue=False)
 
     def _wire(self, tab: gr.Tab) -> None:
-        aside: dict[str, Any] = {
-            "api_visibility": "private",
-            "show_progress": "hidden",
-            "queue": False,
-            "preprocess": False,  # checked here, so that a refusal is a sentence
-            "trigger_mode": "always_last",
-        }
         shifts = [*self.shifts.sliders.values(), self.moving, *self.ends.values(), self.time]
-        gr.on([tab.select, *(one.change for one in shifts)], self._curves, shifts, self.curves, **aside)
+        gr.on([tab.select, *(one.change for one in shifts)], self._curves, shifts, self.curves, **LIVE)
         everything = [*shifts, self.picture]
-        gr.on([tab.select, *(one.change for one in everything)], self._noised, everything, self.noised, **aside)
+        gr.on([tab.select, *(one.change for one in everything)], self._noised, everything, self.noised, **LIVE)
         show = "(on) => ({'__type__': 'update', 'visible': on})"
         self.moving.change(None, self.moving, self.ends_group, js=show, api_visibility="private", show_progress="hidden")
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 MODEL_QUEUE = "model"  # the queue that everything which runs the model shares
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}  # an event of the page's own
+ASIDE = QUIET | {"queue": False}  # one that waits for nobody's run
+LIVE = ASIDE | {
+    "preprocess": False,
+    "trigger_mode": "always_last",
+}  # one that follows a control, and checks its values
 SIDE_BY_SIDE = 3  # the finest scales that are always on show; coarser ones on request
 
 EXAMPLES: tuple[tuple[str, str], ...] = (

@@ -14,7 +14,7 @@ from layered.studio.components import _colours, _Drawn
 from layered.studio.explore import Explore
 from layered.studio.grid import usual_size
 from layered.studio.handlers import Handlers, refused
-from layered.studio.settings import MODEL_QUEUE, StudioSettings
+from layered.studio.settings import ASIDE, MODEL_QUEUE, QUIET, StudioSettings
 from layered.studio.sweep_api import SweepApi
 from layered.studio.sweeper import Sweeper
 
@@ -170,12 +170,10 @@ class Sweep:
         """Wire the tab's events: settings that no axis varies are Explore's, and a cell opens there."""
         self.explore = explore
         self.sweeper = Sweeper(self.handlers, self.limits, explore.controls.ranges)
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        aside: dict[str, Any] = quiet | {"queue": False}
         own = [*self.columns.inputs, *self.rows.inputs, self.size]
         inputs = {*own, explore.prompt, *explore.controls.values.values()}
 
-        plan: dict[str, Any] = {"inputs": inputs, "outputs": self.plan, "preprocess": False} | aside
+        plan: dict[str, Any] = {"inputs": inputs, "outputs": self.plan, "preprocess": False} | ASIDE
         gr.on([self.tab.select, *(component.change for component in own)], self._plan, trigger_mode="always_last", **plan)
         explore.loaded.then(self._plan, **plan)  # a link may have changed what is shared
         drawing = self.draw.click(
@@ -191,22 +189,22 @@ class Sweep:
             concurrency_id=MODEL_QUEUE,
             concurrency_limit=1,
         )
-        drawing.failure(None, js=FAIL, **quiet)
-        drawing.then(None, js=FREE, **quiet)
+        drawing.failure(None, js=FAIL, **QUIET)
+        drawing.then(None, js=FREE, **QUIET)
         drawing.then(self._plan, **plan)  # now it is known how long a step takes
-        self.stop.click(None, cancels=[drawing], js=STOP, **aside)
+        self.stop.click(None, cancels=[drawing], js=STOP, **ASIDE)
 
         folder = self.picture.GRADIO_CACHE
         for button, write, target in (
             (self.get_picture, self.sweeper.picture, self.picture),
             (self.get_table, self.sweeper.table, self.table),
         ):
-            made = button.click(lambda name, write=write: write(name, folder), self.chosen, target, js=SWEEP_NAME, **quiet)
-            made.success(None, js=PRESS % target.elem_id, **aside)
+            made = button.click(lambda name, write=write: write(name, folder), self.chosen, target, js=SWEEP_NAME, **QUIET)
+            made.success(None, js=PRESS % target.elem_id, **ASIDE)
 
         there = [explore.prompt, *explore.controls.values.values(), self.tab.parent]
-        opened = self.open.click(self._opened, self.chosen, there, js=CELL_QUERY, **aside)
-        opened.success(None, js=FOCUS_RUN, **aside)
+        opened = self.open.click(self._opened, self.chosen, there, js=CELL_QUERY, **ASIDE)
+        opened.success(None, js=FOCUS_RUN, **ASIDE)
 
         SweepApi(self.sweeper, MODEL_QUEUE)
 

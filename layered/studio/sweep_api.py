@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from layered.studio.api import CHOICES, checked, request
+from layered.studio.api import checked, json_input, request, setting_inputs
 from layered.studio.grid import usual_size
 from layered.studio.handlers import refused
 from layered.studio.links import flatten
@@ -21,6 +21,12 @@ it. Each value is a finished cell: index, row and column from 0, prompt, varied,
 measures of its last step per scale (difference: root mean square to the first cell), seconds, total, state and settings; or null
 while a cell is being drawn, so that a client that goes away stops the work."""
 
+AXIS = {
+    "type": "object",
+    "properties": {"setting": {"type": "string"}, "values": {"anyOf": [{"type": "array", "items": {}}, {"type": "string"}]}},
+    "required": ["setting", "values"],
+}
+
 
 class SweepApi:
     """Creates the hidden components and the endpoint inside the current Blocks."""
@@ -28,19 +34,13 @@ class SweepApi:
     def __init__(self, sweeper: Sweeper, concurrency_id: str) -> None:
         self.sweeper = sweeper
         with gr.Column(visible=False):
-            inputs: list[gr.components.Component] = [
-                gr.JSON(label="columns"),
-                gr.JSON(None, label="rows"),
+            inputs = [
+                json_input("columns", AXIS),
+                json_input("rows", {"anyOf": [AXIS, {"type": "null"}]}),
                 gr.Number(usual_size(sweeper.scales), label="size"),
                 gr.Textbox("", label="prompt"),
+                *setting_inputs(),
             ]
-            for name, usual in request("").items():
-                if name in CHOICES:
-                    inputs.append(gr.Dropdown(list(CHOICES[name]), value=usual, label=name))
-                elif name == "shifts":
-                    inputs.append(gr.JSON(usual, label=name))
-                elif name != "prompt":
-                    inputs.append(gr.Number(usual, label=name))
             cell, button = gr.JSON(label="cell"), gr.Button("sweep")
         button.click(
             self.sweep(),

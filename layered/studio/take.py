@@ -14,6 +14,7 @@ from layered.studio.components import TakeHome
 from layered.studio.exports import read_settings
 from layered.studio.handlers import Handlers, refused
 from layered.studio.links import LABELS, flatten, from_query, to_query
+from layered.studio.settings import ASIDE, QUIET
 
 SAVE = "() => { document.querySelector('#take-file')?.click(); window.layeredTake?.free(); }"
 FREE = "() => { window.layeredTake?.free(); }"
@@ -41,7 +42,6 @@ class Take:
         ranges: Mapping[str, tuple[float, float]],
     ) -> None:
         """``restored`` turns a run's query into values for ``controls``; ``ranges`` are what the numeric ones accept."""
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
         def fetch(event: gr.EventData) -> Iterator[tuple[Any, Any]]:
             yield from self.fetch(event._data)
@@ -53,11 +53,11 @@ class Take:
             return restored(query)
 
         asked = self.row.select(
-            fetch, None, [self.row, self.file], concurrency_id="files", concurrency_limit=AT_ONCE, trigger_mode="once", **quiet
+            fetch, None, [self.row, self.file], concurrency_id="files", concurrency_limit=AT_ONCE, trigger_mode="once", **QUIET
         )
-        asked.success(None, js=SAVE, queue=False, **quiet)
-        asked.failure(None, js=FREE, queue=False, **quiet)
-        self.row.submit(bring, None, list(controls), **quiet)  # in the queue, which alone can show a message
+        asked.success(None, js=SAVE, **ASIDE)
+        asked.failure(None, js=FREE, **ASIDE)
+        self.row.submit(bring, None, list(controls), **QUIET)  # in the queue, which alone can show a message
 
     def fetch(self, asked: Any) -> Iterator[tuple[Any, Any]]:
         """The row's value and the file's path for ``{"kind": ..., "run": ...}``, which may be anyone's."""
