@@ -51,6 +51,19 @@ def test_prompts_may_stand_side_by_side(pipeline, tmp_path, monkeypatch, capsys)
     assert sheet.crop((0, 0, 128, 64)).tobytes() == Image.open(one).tobytes()
 
 
+def test_the_leak_is_printed_per_schedule_time_and_pair(pipeline, monkeypatch, capsys) -> None:  # noqa: F811
+    monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
+    main(["leak", "--pictures", "2", "--preset", "aligned", "unshifted", "--t", "0.9"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["preset"], row["scales"], row["rho"]) for row in rows] == [
+        ("aligned", [16, 32], 1),
+        ("aligned", [32, 64], 1),
+        ("unshifted", [16, 32], 2),
+        ("unshifted", [32, 64], 2),
+    ]
+    assert all(row["error"] > 0 for row in rows)
+
+
 def test_losses_are_repeatable_and_a_level_without_effect_is_plain_enlargement(pipeline) -> None:  # noqa: F811
     losses = unseen_losses(pipeline, 3)
     assert losses == unseen_losses(pipeline, 3) and tuple(losses) == pipeline.scales

@@ -1,8 +1,9 @@
-"""The command line: ``python -m layered.evaluation flops | speed | sheet | loss | detail | accuracy | quality | probe``."""
+"""The command line: ``python -m layered.evaluation COMMAND``, one command per measurement."""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from layered.config import MODELS, SOLVERS, SampleConfig
+from layered.config import MODELS, PRESETS, SOLVERS, SampleConfig
 from layered.cost import beside_twin, measure_config
 from layered.evaluation.accuracy import prompt_accuracy
+from layered.evaluation.leak import leaks_of
 from layered.evaluation.loss import LOGSNRS, detail_errors, unseen_losses
 from layered.evaluation.metrics import wilson_interval
 from layered.evaluation.probe import ProbeConfig, load_probe, save_probe
@@ -21,6 +23,7 @@ from layered.evaluation.prompts import PROMPT_SETS, draw_prompts
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
 from layered.evaluation.speed import default_settings, peak_memory, speed_table
 from layered.pipeline import LayeredPipeline
+from layered.schedule import Schedule
 
 PROBE = Path("checkpoints/probe")
 
@@ -46,6 +49,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     detail = commands.add_parser("detail", help="what each level adds to the one below, by noise level, on unseen vistas")
     detail.add_argument("--pictures", type=int, default=12)
     detail.add_argument("--logsnr", type=float, nargs="+", default=list(LOGSNRS), help="noise levels, of the scale itself")
+    leak = commands.add_parser("leak", help="whether upper levels read the clean picture off the shared noise")
+    leak.add_argument("--pictures", type=int, default=16)
+    leak.add_argument("--preset", choices=PRESETS, nargs="+", default=["aligned", "paper"], help="schedules to look at")
+    leak.add_argument("--t", type=float, nargs="+", default=[0.8, 0.9, 0.95], help="diffusion times")
     accuracy = commands.add_parser("accuracy", help="whether pictures show what their prompts state, by the attribute probe")
     accuracy.add_argument("--probe", type=Path, default=PROBE, help="folder of the attribute probe")
     accuracy.add_argument("--prompts", type=int, default=96, help="prompts of each set")
@@ -56,11 +63,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         command.add_argument("--guidance", type=float, default=SampleConfig().guidance)
         command.add_argument("--solver", choices=SOLVERS, default=SampleConfig().solver)
         command.add_argument("--steps", type=int, default=SampleConfig().steps)
-    for command in (speed, sheet, loss, detail, accuracy, quality):
+    for command in (speed, sheet, loss, detail, leak, accuracy, quality):
         command.add_argument("--checkpoint", default="checkpoints/vista-512")
     probe = commands.add_parser("probe", help="train the attribute probe, or measure it on held-out renders")
     _add_probe(probe)
-    for command in (speed, sheet, loss, detail, accuracy, quality, probe):
+    for command in (speed, sheet, loss, detail, leak, accuracy, quality, probe):
         command.add_argument("--threads", type=int, help="CPU threads")
         command.add_argument("--device", default="cpu")
     return parser.parse_args(arguments)
@@ -125,6 +132,12 @@ def _run(options: argparse.Namespace) -> None:
     elif options.command == "loss":
         for size, loss in unseen_losses(pipeline, options.pictures).items():
             print(json.dumps({"scale": size} | {name: value and round(value, 4) for name, value in loss._asdict().items()}))
+    elif options.command == "leak":
+        for preset, t in itertools.product(options.preset, options.t):
+            rho = Schedule.preset(preset, pipeline.scales).rho()
+            for pair, leak in leaks_of(pipeline, preset, t, options.pictures).items():
+                row = {"preset": preset, "t": t, "scales": pair, "rho": rho[pair]} | leak._asdict()
+                print(json.dumps({name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}))
     elif options.command == "detail":
         for size, row in detail_errors(pipeline, options.pictures, options.logsnr).items():
             for logsnr, (error, enlarged) in row.items():

@@ -37,7 +37,7 @@ class DetailError(NamedTuple):
     enlarged: float | None  # that of the prediction below, enlarged; None for the base
 
 
-class _Unseen(NamedTuple):
+class UnseenVista(NamedTuple):
     """A vista with its noise, and its caption as text states."""
 
     x0: dict[int, Tensor]
@@ -57,7 +57,7 @@ def unseen_losses(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED)
     scales, config = pipeline.scales, pipeline.model.config
     losses: dict[int, list[float]] = {size: [] for size in scales}
     enlarged: dict[int, list[float]] = {size: [] for size in scales[1:]}
-    for number, vista in enumerate(_unseen(pipeline, count, seed)):
+    for number, vista in enumerate(unseen_vistas(pipeline, count, seed)):
         logsnr, x0_hat = _predicted(pipeline, vista, (number + 0.5) / count, scales)
         for size, loss in scale_losses(config, x0_hat, vista.x0, logsnr).items():
             losses[size].append(float(loss))
@@ -88,7 +88,7 @@ def detail_errors(
     scales = pipeline.scales
     schedule = Schedule.preset(pipeline.meta["preset"], scales)
     sums = {size: {logsnr: [0.0, 0.0] for logsnr in logsnrs} for size in scales}
-    for vista in _unseen(pipeline, count, seed):
+    for vista in unseen_vistas(pipeline, count, seed):
         for index, size in enumerate(scales):
             for logsnr in logsnrs:
                 t = float(time_of_logsnr(torch.tensor(logsnr - schedule.shift(size), dtype=torch.float64)))
@@ -102,17 +102,17 @@ def detail_errors(
     }
 
 
-def _unseen(pipeline: LayeredPipeline, count: int, seed: int) -> Iterator[_Unseen]:
+def unseen_vistas(pipeline: LayeredPipeline, count: int, seed: int) -> Iterator[UnseenVista]:
     """The first pictures of world ``seed`` at every scale of the model."""
     scales = pipeline.scales
     for number, spec in enumerate(Vistas(seed).specs(0, count)):
         x0 = image_pyramid(render([spec], scales[-1]).to(pipeline.device), scales)
         noise = torch.randn(x0[scales[-1]].shape, generator=torch.Generator().manual_seed(number))
-        yield _Unseen(x0, noise_pyramid(noise.to(pipeline.device), scales), pipeline.encode(caption(spec, 0)))
+        yield UnseenVista(x0, noise_pyramid(noise.to(pipeline.device), scales), pipeline.encode(caption(spec, 0)))
 
 
 def _predicted(
-    pipeline: LayeredPipeline, vista: _Unseen, t: float, scales: Sequence[int]
+    pipeline: LayeredPipeline, vista: UnseenVista, t: float, scales: Sequence[int]
 ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """The log-SNRs at time t of the checkpoint's preset, and what the model predicts there, per scale."""
     logsnr = Schedule.preset(pipeline.meta["preset"], pipeline.scales).logsnr(t)
