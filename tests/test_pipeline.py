@@ -96,6 +96,8 @@ def test_the_same_seed_gives_the_same_picture_in_a_batch(pipeline) -> None:
         {"clipping": "none"},
         {"spacing": "time"},
         {"sleep_below": 2.0},
+        {"detail_prompt": "fog"},
+        {"detail_prompt": {64: "fog"}},
     ],
     ids=str,
 )
@@ -109,6 +111,25 @@ def test_every_setting_changes_the_picture(pipeline, change) -> None:
         pytest.skip("the default")
     before, after = final(pipeline, reference), final(pipeline, dataclasses.replace(reference, **change))
     assert not torch.allclose(before[64], after[64], atol=1e-4)
+
+
+@pytest.mark.parametrize("order", ["together", "coarse-first"])
+def test_a_detail_prompt_changes_what_lies_above_the_base(pipeline, order) -> None:
+    config = dataclasses.replace(QUICK, order=order)
+    one = final(pipeline, config)
+    for detail, same in ((PROMPT, (16, 32, 64)), ("fog", (16,)), ({64: "fog"}, (16, 32)), ({32: "fog", 64: PROMPT}, (16,))):
+        other = final(pipeline, dataclasses.replace(config, detail_prompt=detail))
+        for size in (16, 32, 64):
+            assert torch.equal(one[size], other[size]) == (size in same), (detail, size)
+
+
+def test_a_detail_prompt_for_no_scale_is_refused(pipeline) -> None:
+    for size in (16, 48, 128):
+        with pytest.raises(ValueError, match=f"from {size} pixels on: expected one of 32, 64"):
+            pipeline.stream(PROMPT, SampleConfig(detail_prompt={size: "fog"}))
+    twin = LayeredPipeline(awake(dataclasses.replace(tiny(), text_width=32).single_resolution()), pipeline.encoder, {})
+    with pytest.raises(ValueError, match="one scale alone"):
+        twin.stream(PROMPT, SampleConfig(detail_prompt="fog"))
 
 
 def test_dynamic_clipping_changes_what_leaves_the_range(pipeline) -> None:

@@ -64,6 +64,7 @@ def request(
     spacing=USUAL.spacing,
     sleep_below=USUAL.sleep_below,
     order=USUAL.order,
+    detail_prompt=USUAL.detail_prompt,
 ) -> dict[str, Any]:
     """The parameters of every endpoint, in order, with their defaults: any JSON values, by name."""
     return dict(locals())
@@ -211,6 +212,8 @@ def setting_inputs() -> list[gr.components.Component]:
     def made(name: str, usual: Any) -> gr.components.Component:
         if name in CHOICES:
             return gr.Dropdown(list(CHOICES[name]), value=usual, label=name)
+        if isinstance(usual, str):
+            return gr.Textbox(usual, label=name)
         if name == "shifts":
             return json_input("shifts", {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "null"}]})
         return gr.Number(usual, label=name)

@@ -1,7 +1,8 @@
 """Examples drawn before, so that a click on one answers at once: ``python -m layered.studio.examples`` draws them.
 
 One file per example holds the run as the page receives it, its settings, and a digest of the weights that drew it. A file counts
-only while the served checkpoint has that digest and a run of these settings would be described in the same words.
+only while the served checkpoint has that digest and a run of these settings would be described in the same words. A setting
+that was not there yet when it was drawn is at its default, which draws what was drawn before.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class Examples:
         self._of_prompt: dict[str, str] = {}
         for path, prompt in _files(handlers):
             drawn = _read(path)
-            if drawn is not None and _fits(drawn, prompt, handlers):
-                self.runs[drawn["run"]] = drawn
+            settings = drawn and _settings(drawn, prompt, handlers)
+            if settings:
+                self.runs[drawn["run"]] = drawn | {"settings": settings}
                 self._of_prompt[prompt] = drawn["run"]
 
     def get(self, run_id: Any) -> dict[str, Any] | None:
@@ -76,14 +78,16 @@ def _read(path: Path) -> dict[str, Any] | None:
     return drawn if isinstance(drawn, dict) and drawn.get("format") == FORMAT else None
 
 
-def _fits(drawn: dict[str, Any], prompt: str, handlers: Handlers) -> bool:
+def _settings(drawn: dict[str, Any], prompt: str, handlers: Handlers) -> dict[str, Any] | None:
+    """The settings of a run that was drawn as the page would draw it now, in today's words; None for any other."""
     digest = getattr(handlers.pipeline, "digest", None)
     try:
         expected = json.loads(json.dumps(handlers.describe(prompt, SampleConfig(seed=drawn["seed"]))))
         whole = [step["step"] for step in drawn["frames"]] == list(range(drawn["total"]))
-        return digest is not None and drawn["digest"] == digest and drawn["settings"] == expected and whole
+        same = expected | drawn["settings"] == expected and drawn["settings"]["prompt"] == prompt
+        return expected if digest is not None and drawn["digest"] == digest and same and whole else None
     except (KeyError, TypeError, ValueError):
-        return False
+        return None
 
 
 # ------------------------------------------------------------------ drawing them

@@ -134,11 +134,11 @@ class Handlers:
 
     # ------------------------------------------------------------ beside a run
 
-    def unknown_words(self, prompt: Any) -> dict[str, list[str]]:
-        """Words of a prompt that no training caption had."""
-        if not isinstance(prompt, str) or not prompt.strip():
-            return {"words": []}
-        return {"words": list(self.pipeline.unknown_words(prompt[:PROMPT_LIMIT]))[:20]}
+    def unknown_words(self, *prompts: Any) -> dict[str, list[str]]:
+        """Words of the prompts of a run that no training caption had, each once."""
+        said = [prompt[:PROMPT_LIMIT] for prompt in prompts if isinstance(prompt, str) and prompt.strip()]
+        words = dict.fromkeys(word for prompt in said for word in self.pipeline.unknown_words(prompt))
+        return {"words": list(words)[:20]}
 
     def surprise(self) -> str:
         """A prompt of the world's grammar whose words the model knows all; an example where it knows another world."""

@@ -88,6 +88,8 @@ class SweepApi:
         _, config = checked(request("any", *rest))
         if isinstance(config.guidance, tuple):
             raise ValueError("guidance: a sweep takes one weight for all scales.")
+        if isinstance(config.detail_prompt, tuple):
+            raise ValueError("detail_prompt: a sweep takes one for all finer scales.")
         self.sweeper.handlers.describe("", config)  # refuses shifts that do not fit the model
         return prompt, flatten(config, self.sweeper.scales), {"columns": columns, "rows": rows, "size": size}
 

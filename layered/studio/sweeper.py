@@ -255,6 +255,7 @@ def base_lines(grid: Grid, scales: tuple[int, ...], example: bool) -> list[list[
     sleep = "never" if values["sleep_below"] <= NEVER_SLEEP else f"λ < {values['sleep_below']:g}".replace("-", "−")
     low, high = config.guidance_interval
     lines += [
+        *([["detail_prompt", "Detail prompt", config.detail_prompt]] if config.detail_prompt else []),
         ["seed", "Seed", str(config.seed)],
         ["steps", "Steps", str(config.steps)],
         ["guidance", "Guidance", f"{values['guidance']:g}"],

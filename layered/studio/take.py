@@ -98,6 +98,7 @@ def not_on_the_page(
     lost = [name for name, value in flatten(config, scales).items() if not _same(value, found[name])]
     words = [LABELS.get(name, name.replace("_", " ")).lower() for name in lost]
     words += ["guidance per scale"] if isinstance(config.guidance, tuple) else []
+    words += ["detail prompt per scale"] if isinstance(config.detail_prompt, tuple) else []
     words += ["choice of scales"] if config.scales else []
     return " and ".join(words)
 
