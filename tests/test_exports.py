@@ -189,6 +189,7 @@ def test_what_the_page_cannot_take_is_said(handlers, take):
     said = lambda **changed: take.bring({"settings": json.dumps(settings | changed)}, RANGES)[1]  # noqa: E731
     assert said(steps=200).endswith("left at the default: steps.")
     assert "guidance per scale" in said(guidance=[1, 2, 3, 4, 5]) and "choice of scales" in said(scales=[32, 64])
+    assert "detail prompt per scale" in said(detail_prompt=[[64, "fog"], [128, "sea"]])
     assert "drawn by other-512; fake-512 will draw something else" in said(model="other-512")
     with pytest.raises(ValueError, match="for 2 scales, and this page's model has 5"):
         said(shifts=[0, -1])
@@ -218,6 +219,9 @@ def test_what_the_page_cannot_take_is_said(handlers, take):
         '{"prompt": "x", "seed": true}',
         '{"prompt": "x", "noise": ["sinc"]}',
         '{"prompt": "x", "__class__": 1}',
+        '{"prompt": "x", "detail_prompt": "\\ud800"}',
+        '{"prompt": "x", "detail_prompt": null}',
+        '{"prompt": "x", "detail_prompt": {"64": "fog"}}',
         '{"prompt": "x", "guidance_interval": {"a": 1}}',
         '{"prompt": "' + "x" * MOST_SETTINGS + '"}',
     ],
