@@ -46,6 +46,7 @@ BAD_SETTINGS = [
     ("clipping", "clipping", ["hard", None, True]),
     ("spacing", "spacing", ["karras", None]),
     ("order", "order", ["fine-first", None, True]),
+    ("detail_prompt", "detail prompt", [None, 3, ["fog"], [[64]], [[64, " "]], {64: 5}]),
 ]
 
 
@@ -180,9 +181,6 @@ def test_detail_prompts_have_one_form() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (None, "expected a list"),
-        (["fog"], "pairs of a size"),
-        ([[64, " "]], "pairs of a size"),
         ([["64", "fog"]], "whole number"),
         ([[64, "fog"], [64, "sea"]], "each size has one"),
         ("x" * (MAX_PROMPT + 1), "1,001 characters"),

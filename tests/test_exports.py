@@ -34,6 +34,7 @@ CONFIGS = [
     SampleConfig(steps=7, guidance=1.5, seed=2**32 - 1, noise="independent", preset="paper"),
     SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
     SampleConfig(guidance_interval=(0.2, 0.75), solver="ddim", eta=0.4, spacing="time", sleep_below=None),
+    SampleConfig(steps=3, detail_prompt="rough & stormy «山»"),
 ]
 PROMPTS = ["$x$ and \\frac{a}{b} $$", "<script>alert(1)</script> & ]]> <!--", "a\x00red\u202eballoon\x1b بالون"]
 

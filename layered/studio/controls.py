@@ -19,9 +19,9 @@ MAX_SEED = 2**32 - 1
 class Controls:
     """Creates the components inside the current Blocks; ``values`` holds them by the names that ``links`` uses."""
 
-    def __init__(self, scales: tuple[int, ...], settings: StudioSettings) -> None:
+    def __init__(self, scales: tuple[int, ...], settings: StudioSettings, usual: SampleConfig) -> None:
         self.scales = scales
-        self.defaults = flatten(SampleConfig(), scales) | {"random_seed": True}
+        self.defaults = flatten(usual, scales) | {"random_seed": True}
         self.values: dict[str, gr.components.Component] = {}
         self._run_card(settings)
         self._noise_card()

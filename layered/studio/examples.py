@@ -8,6 +8,7 @@ that was not there yet when it was drawn is at its default, which draws what was
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -16,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from layered.config import SampleConfig
 from layered.studio.encode import QUALITY, frame
 from layered.studio.handlers import EXAMPLE_RUN, Handlers
 from layered.studio.links import to_config, to_query
@@ -35,6 +35,7 @@ class Examples:
     """The examples of ``handlers.settings`` that were drawn before by the weights that are served."""
 
     def __init__(self, handlers: Handlers) -> None:
+        self.usual = handlers.usual
         self.runs: dict[str, dict[str, Any]] = {}  # by the run's id
         self._of_prompt: dict[str, str] = {}
         for path, prompt in _files(handlers):
@@ -58,7 +59,7 @@ class Examples:
         if values.get("random_seed"):
             values = values | {"seed": seed}
         try:
-            return to_config(values, scales) == SampleConfig(seed=seed)
+            return to_config(values, scales) == dataclasses.replace(self.usual, seed=seed)
         except ValueError:
             return False
 
@@ -82,7 +83,7 @@ def _settings(drawn: dict[str, Any], prompt: str, handlers: Handlers) -> dict[st
     """The settings of a run that was drawn as the page would draw it now, in today's words; None for any other."""
     digest = getattr(handlers.pipeline, "digest", None)
     try:
-        expected = json.loads(json.dumps(handlers.describe(prompt, SampleConfig(seed=drawn["seed"]))))
+        expected = json.loads(json.dumps(handlers.describe(prompt, dataclasses.replace(handlers.usual, seed=drawn["seed"]))))
         whole = [step["step"] for step in drawn["frames"]] == list(range(drawn["total"]))
         same = expected | drawn["settings"] == expected and drawn["settings"]["prompt"] == prompt
         return expected if digest is not None and drawn["digest"] == digest and same and whole else None
@@ -116,9 +117,9 @@ def draw_examples(handlers: Handlers, folder: Path, seeds: list[int], cores: int
 
 def _drawn(handlers: Handlers, name: str, prompt: str, seed: int, cores: int, most: int) -> str:
     """The file of one example, at the best quality at which it takes ``most`` bytes."""
-    config = SampleConfig(seed=seed)
+    config = dataclasses.replace(handlers.usual, seed=seed)
     told = {"format": FORMAT, "digest": handlers.pipeline.digest, "cores": cores, "run": EXAMPLE_RUN + slug(name)}
-    told |= {"seed": seed, "total": config.steps, "query": to_query(prompt, config, handlers.scales)}
+    told |= {"seed": seed, "total": config.steps, "query": to_query(prompt, config, handlers.scales, handlers.usual)}
     told |= {"settings": handlers.describe(prompt, config)}
     steps = list(handlers.steps(prompt, config, lambda step, measures, elapsed: (step, measures, elapsed)))
     for quality in QUALITIES:

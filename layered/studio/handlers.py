@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import re
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -19,7 +20,7 @@ from layered.schedule import Schedule
 from layered.studio import exports
 from layered.studio.encode import frame, states
 from layered.studio.film import FORMATS, film
-from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query
+from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query, usual_config
 from layered.studio.pace import Pace
 from layered.studio.settings import StudioSettings, shown_scales
 from layered.studio.snippet import checkpoint_name, snippet
@@ -44,14 +45,23 @@ DRAWN_BEFORE = "This example was drawn before, and only its pictures are here: p
 class Handlers:
     """The page's answers, over one pipeline and one store of runs."""
 
-    def __init__(self, pipeline: Any, settings: StudioSettings, worker: Worker) -> None:
+    def __init__(self, pipeline: Any, settings: StudioSettings, worker: Worker, first: Handlers | None = None) -> None:
+        """``first``: those of the first page, where this is a further model's. What is kept, and its bounds, are shared."""
         self.pipeline, self.settings, self.worker = pipeline, settings, worker
         self.scales: tuple[int, ...] = tuple(pipeline.scales)
-        self.store = RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
-        self.sweeps: Store[Any] = Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
+        self.usual = usual_config(getattr(pipeline, "meta", None) or {})
+        self.store = first.store if first else RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
+        self.sweeps: Store[Any] = (
+            first.sweeps if first else Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
+        )
         self.pace = Pace()
         self.model = str(getattr(pipeline, "name", "") or "layered diffusion")
         self.checkpoint = checkpoint_name(str(getattr(pipeline, "source", "") or self.model))
+        self.slug = re.sub(r"[^a-z0-9]+", "-", self.model.lower()).strip("-") if first else ""  # of its address; "" of the first
+
+    def endpoint(self, name: str) -> str:
+        """The name of an endpoint: a further model's ends with the model's."""
+        return f"{name}_{self.slug.replace('-', '_')}" if self.slug else name
 
     # ------------------------------------------------------------ a run
 
@@ -66,7 +76,7 @@ class Handlers:
             settings = self.describe(prompt, config)
         run = self.store.open(session, prompt, config, settings)
         python = snippet(prompt, config, self.checkpoint)
-        query = to_query(prompt, config, self.scales)
+        query = to_query(prompt, config, self.scales, self.usual)
         shared = {"seed": config.seed, "query": query, "settings": settings, "python": python}
 
         def shown(step: Step, measures: Measures, elapsed: float) -> tuple[Step, dict[str, Any], float]:

@@ -107,12 +107,23 @@ def describe(prompt: str, config: SampleConfig, schedule: Schedule, model: str) 
     return {"prompt": prompt, **to_json_dict(config), "shifts_used": used, "model": model}
 
 
+def usual_config(meta: Mapping[str, Any]) -> SampleConfig:
+    """The settings that a page starts from: the defaults, or what a checkpoint that was distilled to few steps was made for.
+
+    Such a one says so in its meta, ``distilled: {"steps": …, …}``; guidance is in its weights.
+    """
+    distilled = meta.get("distilled")
+    if not isinstance(distilled, Mapping):
+        return SampleConfig()
+    return SampleConfig(steps=distilled.get("steps"), guidance=1.0, solver="ddim")
+
+
 # ------------------------------------------------------------------ query strings
 
 
-def to_query(prompt: str, config: SampleConfig, scales: Sequence[int]) -> str:
-    """The query string that restores a run: prompt and seed always, the rest where it differs from the defaults."""
-    values, usual = flatten(config, scales), flatten(SampleConfig(), scales)
+def to_query(prompt: str, config: SampleConfig, scales: Sequence[int], usual: SampleConfig | None = None) -> str:
+    """The query string that restores a run: prompt and seed always, the rest where it differs from the page's ``usual``."""
+    values, usual = flatten(config, scales), flatten(usual or SampleConfig(), scales)
     shown = {name: value for name, value in values.items() if name == "seed" or value != usual[name]}
     if config.shifts is None:  # the preset's name says it exactly
         shown = {name: value for name, value in shown.items() if not name.startswith("shift_")}
