@@ -96,8 +96,6 @@ def test_the_same_seed_gives_the_same_picture_in_a_batch(pipeline) -> None:
         {"clipping": "none"},
         {"spacing": "time"},
         {"sleep_below": 2.0},
-        {"detail_prompt": "fog"},
-        {"detail_prompt": {64: "fog"}},
     ],
     ids=str,
 )

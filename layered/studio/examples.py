@@ -11,24 +11,18 @@ import argparse
 import dataclasses
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from layered.studio.encode import QUALITY, frame
-from layered.studio.handlers import EXAMPLE_RUN, Handlers
+from layered.studio.handlers import EXAMPLE_RUN, Handlers, slug
 from layered.studio.links import to_config, to_query
 
 FORMAT = 1
 BUDGET = 6 << 20  # bytes of all files together
 QUALITIES = (QUALITY, 82, 76, 70, 64, 56, 48)  # of JPEG, the first that fits
-
-
-def slug(name: str) -> str:
-    """A short name as part of a file's name."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 class Examples:

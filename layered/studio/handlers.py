@@ -57,7 +57,7 @@ class Handlers:
         self.pace = Pace()
         self.model = str(getattr(pipeline, "name", "") or "layered diffusion")
         self.checkpoint = checkpoint_name(str(getattr(pipeline, "source", "") or self.model))
-        self.slug = re.sub(r"[^a-z0-9]+", "-", self.model.lower()).strip("-") if first else ""  # of its address; "" of the first
+        self.slug = slug(self.model) if first else ""  # a part of its page's address and of its endpoints' names
 
     def endpoint(self, name: str) -> str:
         """The name of an endpoint: a further model's ends with the model's."""
@@ -191,6 +191,11 @@ class Handlers:
                 path = self.worker.call(exports.WRITERS[kind], run, folder, self.model)
             run.files[key] = str(path)
         yield run.files[key]
+
+
+def slug(name: str) -> str:
+    """A short name as part of a file's name or of an address."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "other"
 
 
 # ------------------------------------------------------------------ values

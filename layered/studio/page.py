@@ -10,7 +10,7 @@ import gradio as gr
 from layered.studio.api import Api
 from layered.studio.components import Masthead
 from layered.studio.explore import Explore
-from layered.studio.handlers import Handlers
+from layered.studio.handlers import Handlers, slug
 from layered.studio.model_page import ModelTab
 from layered.studio.noise_lab import NoiseTab
 from layered.studio.schedule_lab import ScheduleTab
@@ -40,7 +40,7 @@ def build_studio(pipelines: Any, settings: StudioSettings | None = None, worker:
     all_handlers: list[Handlers] = []
     for pipeline in pipelines if isinstance(pipelines, (list, tuple)) else [pipelines]:
         all_handlers.append(Handlers(pipeline, settings, worker, all_handlers[0] if all_handlers else None))
-    if len({handlers.model.lower() for handlers in all_handlers}) < len(all_handlers):
+    if len({slug(handlers.model) for handlers in all_handlers}) < len(all_handlers):
         raise ValueError("Two checkpoints of this page have one name: rename the folder of one.")
     first, *further = all_handlers
 
