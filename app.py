@@ -22,6 +22,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--checkpoint", default=env("LAYERED_CHECKPOINT", str(CHECKPOINT)), help="folder or hub name (LAYERED_CHECKPOINT)"
     )
     parser.add_argument(
+        "--also",
+        nargs="*",
+        default=[name.strip() for name in env("LAYERED_ALSO", "").split(",") if name.strip()] or None,
+        help="further checkpoints, each with a page of its own (LAYERED_ALSO, separated by commas; default: the others in "
+        "checkpoints/, if the first one is there; none: no others)",
+    )
+    parser.add_argument(
         "--text-encoder", default=env("LAYERED_TEXT_ENCODER"), help="folder of the text encoder (LAYERED_TEXT_ENCODER)"
     )
     parser.add_argument("--device", default=env("LAYERED_DEVICE"), help="cpu, cuda, … (LAYERED_DEVICE; default: cuda if there)")
@@ -53,13 +60,29 @@ def main(arguments: list[str] | None = None) -> int:
         settings = StudioSettings.from_env(os.environ)
         device = _device(options.device)
         load = LayeredPipeline.from_pretrained
-        pipeline = worker.call(load, options.checkpoint, text_encoder=options.text_encoder, device=device)
-        page = build_studio(LentGPU(pipeline, gpu) if gpu else pipeline, settings, worker)
+        pipelines = [worker.call(load, options.checkpoint, text_encoder=options.text_encoder, device=device)]
+        for name in further(options):
+            try:
+                pipelines.append(worker.call(load, name, text_encoder=options.text_encoder, device=device))
+            except ValueError as error:
+                print(f"Left out: {error}", file=sys.stderr)  # the first one can be served all the same
+        page = build_studio([LentGPU(pipeline, gpu) if gpu else pipeline for pipeline in pipelines], settings, worker)
         page.launch(server_name=options.host, server_port=options.port, **launch_options())
     except (ValueError, OSError) as error:
         print(f"The page cannot start. {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def further(options: argparse.Namespace) -> list[str]:
+    """The checkpoints that have a page besides the first."""
+    from layered.checkpoint import checkpoints_in
+
+    if options.also is not None:
+        return [name for name in options.also if name != "none"]
+    first = Path(options.checkpoint).expanduser().resolve()
+    shipped = CHECKPOINT.parent.resolve()
+    return [str(path) for path in checkpoints_in(shipped) if path != first] if first.parent == shipped else []
 
 
 def _lender() -> Callable[..., Any] | None:

@@ -36,7 +36,7 @@ function showComparison() {
 
 // «guidance 4 → 1 · noise sinc → independent», of settings as the server describes them.
 function differing(a, b) {
-  const text = (value) => (typeof value === "number" ? String(Math.round(value * 1000) / 1000) : typeof value === "string" ? value : JSON.stringify(value));
+  const text = (value) => (typeof value === "number" ? String(Math.round(value * 1000) / 1000) : typeof value === "string" ? value || "none" : JSON.stringify(value));
   const names = Object.keys({ ...a, ...b }).filter((name) => name !== "shifts" && JSON.stringify(a[name]) !== JSON.stringify(b[name]));
   const said = names.map((name) => {
     if (name !== "shifts_used") return name.replaceAll("_", " ") + " " + text(a[name]) + " → " + text(b[name]);

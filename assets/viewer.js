@@ -266,7 +266,7 @@ function again(event) {
   clearTimeout(lastResort);
   lastResort = setTimeout(() => wanted && free(), FREE_MS);
 }
-const submits = (event) => event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && event.target.closest?.("#prompt");
+const submits = (event) => event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && event.target.closest?.("#prompt, #detail-prompt");
 document.addEventListener("click", (event) => event.isTrusted && event.target.closest?.("#stop") && endTrial(), true); // a person's own Stop
 document.addEventListener("click", (event) => event.target.closest?.("#run") && again(event), true);
 document.addEventListener("keydown", (event) => submits(event) && again(event), true);

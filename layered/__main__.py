@@ -51,6 +51,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--order", choices=ORDERS, default=DEFAULTS.order, help="which scales come first; the pictures are the same"
     )
     parser.add_argument("--scales", type=int, nargs="+", help="only the coarsest few scales, in pixels")
+    parser.add_argument("--detail-prompt", default="", help="another prompt for the scales above the base")
     return parser.parse_args(arguments)
 
 

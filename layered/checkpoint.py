@@ -105,6 +105,19 @@ def find_checkpoint(folder_or_name: str | Path, revision: str | None = None) -> 
     return folder
 
 
+def checkpoints_in(folder: str | Path) -> list[Path]:
+    """The checkpoints among the folders of ``folder``, by name: those whose config says that they are one."""
+
+    def says_so(path: Path) -> bool:
+        try:
+            data = json.loads((path / CONFIG_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return False
+        return isinstance(data, dict) and data.get("format") == FORMAT
+
+    return [path for path in sorted(Path(folder).iterdir()) if says_so(path)]
+
+
 def read_card(folder: Path) -> str:
     """The card of a checkpoint, as Markdown that anyone may have written; empty where it has none."""
     try:

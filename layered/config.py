@@ -211,6 +211,8 @@ MODELS = {"compact": compact, "paper": paper_ladder}  # parameters and GFLOP of 
 
 # ------------------------------------------------------------------ one sampling run
 
+MAX_PROMPT = 1000  # characters
+
 
 @dataclass(frozen=True)
 class SampleConfig:
@@ -233,6 +235,7 @@ class SampleConfig:
     sleep_below: float | None = -2.0  # levels whose log-SNR lies below it are enlarged from below, not computed
     scales: tuple[int, ...] | None = None  # None: all of the model's; else the coarsest few
     order: Order = "together"  # all scales at every step, or all steps up to 128 pixels first; the same pictures either way
+    detail_prompt: str | tuple[tuple[int, str], ...] = ""  # of the scales above the base, "": the run's; or one from each size on
 
     def __post_init__(self) -> None:
         _whole("steps", self.steps, 1, 250)
@@ -273,11 +276,29 @@ class SampleConfig:
         _one_of("clipping", self.clipping, CLIPPINGS)
         _one_of("spacing", self.spacing, SPACINGS)
         _one_of("order", self.order, ORDERS)
+        object.__setattr__(self, "detail_prompt", _detail_prompt(self.detail_prompt))
         if self.order == "coarse-first" and self.states == "top-down":
             raise ValueError(
                 "The coarse scales cannot be drawn first with states top-down, where they follow from the finest prediction: "
                 "choose states per-scale, or the order together."
             )
+
+
+def _detail_prompt(value: Any) -> str | tuple[tuple[int, str], ...]:
+    """The prompt without surrounding space, or pairs of a size in pixels and a prompt, coarse to fine."""
+    if isinstance(value, str):
+        if len(value.strip()) > MAX_PROMPT:
+            raise ValueError(f"The detail prompt has {len(value.strip()):,} characters, {MAX_PROMPT:,} are the most: shorten it.")
+        return value.strip()
+    pairs = _several("detail prompt", tuple(value.items()) if isinstance(value, Mapping) else value)
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[1], str) or not pair[1].strip():
+            raise ValueError(f"detail prompt: expected a prompt, or pairs of a size in pixels and a prompt, got {_shown(pair)}.")
+        _whole("size of a detail prompt", pair[0], 1, 2**14)
+    found = {size: _detail_prompt(prompt) for size, prompt in pairs}
+    if len(found) < len(pairs):
+        raise ValueError(f"detail prompt: each size has one, got the sizes {_shown([size for size, _ in pairs])}.")
+    return tuple(sorted(found.items())) or ""
 
 
 # ------------------------------------------------------------------ JSON

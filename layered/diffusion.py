@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from layered.config import LevelConfig, ModelConfig
-from layered.layers import TextStates
+from layered.layers import Prompts, TextStates, prompt_at
 from layered.prediction import posterior_variance
 from layered.pyramid import enlarge_image
 
@@ -81,7 +81,7 @@ class GuidedDenoiser:
     def __init__(
         self,
         model: LayeredUNet,
-        text: TextStates,
+        text: Prompts,
         *,
         guidance: float | Sequence[float] = 1.0,
         interval: tuple[float, float] = (0.0, 1.0),
@@ -89,7 +89,8 @@ class GuidedDenoiser:
         shared_noise: bool = True,
         sleep_below: float | None = None,
     ) -> None:
-        """text: one prompt per sample; guidance: one weight or one per scale of the model, applied while t is in ``interval``.
+        """text: one prompt per sample, or one for each scale of the model; guidance: one weight or one per scale, applied while t
+        is in ``interval``.
 
         With ``guided_up_to``, in pixels, finer scales run for the prompt alone (the coarsest is always guided), and their
         detail is added to the guided picture below: x̂ = x̂(prompt) + enlarged(guided x̂ − x̂(prompt), both of the scale below).
@@ -100,6 +101,8 @@ class GuidedDenoiser:
             raise ValueError(
                 f"Guidance needs one weight, or one for each of the {len(scales)} scales {scales}: got {len(weights)}."
             )
+        for size in scales:
+            prompt_at(text, size)  # refuses a scale without a prompt before the first step
         self.model, self.text = model, text
         self.weights = dict(zip(scales, weights, strict=True))
         self.guided = tuple(size for size in scales if guided_up_to is None or size <= max(guided_up_to, scales[0]))
@@ -135,14 +138,13 @@ class GuidedDenoiser:
         self, sizes: Sequence[int], guided: set[int], z, logsnr, below: Handover | None
     ) -> tuple[dict[int, LevelOutput], dict[int, LevelOutput]]:
         """The outputs of ``sizes`` for the prompt, and those of the guided ones for the empty prompt: one batch of both."""
-        batch = len(self.text.mask)
+        batch = len(next(iter(z.values())))
         outputs: dict[int, LevelOutput] = {}
         without: dict[int, LevelOutput] = {}
         last = below and (below.size, below.output)
         if twice := [size for size in sizes if size in guided]:
-            empty = TextStates.empty(batch, self.text.tokens.shape[-1], self.text.tokens.device)
             start = below and (below.size, below.output.joined(below.empty))
-            both = self._run(twice, _twice(z), _twice(logsnr), TextStates.cat([self.text, empty]), start)
+            both = self._run(twice, _twice(z), _twice(logsnr), _and_empty(self.text), start)
             without = {size: output.part(slice(batch, None)) for size, output in both.items()}
             outputs = {size: output.part(slice(batch)) for size, output in both.items()}
             last = twice[-1], outputs[twice[-1]]
@@ -150,8 +152,8 @@ class GuidedDenoiser:
             outputs |= self._run(rest, z, logsnr, self.text, last)
         return outputs, without
 
-    def _run(self, sizes: Sequence[int], z, logsnr, text: TextStates, below) -> dict[int, LevelOutput]:
-        shared = torch.full((len(text.mask),), float(self.shared_noise), device=text.tokens.device)
+    def _run(self, sizes: Sequence[int], z, logsnr, text: Prompts, below) -> dict[int, LevelOutput]:
+        shared = torch.full_like(logsnr[sizes[0]], float(self.shared_noise))
         return self.model({size: z[size] for size in sizes}, logsnr, text, shared, below=below)
 
     def _guided(self, plain: Mapping[int, Tensor], without: Mapping[int, Tensor], change: Tensor | None) -> dict[int, Tensor]:
@@ -180,6 +182,13 @@ def _handover(
     change = None if x0 is plain else x0[size] - plain[size]
     kept = [outputs[size].copied() if size in outputs else None for outputs in (outputs, without)]
     return Handover(size, plain[size].clone(), change, *kept)
+
+
+def _and_empty(text: Prompts) -> Prompts:
+    """A batch of prompts followed by as many empty ones, at every scale that has its own."""
+    if not isinstance(text, TextStates):
+        return {size: _and_empty(prompt) for size, prompt in text.items()}
+    return TextStates.cat([text, TextStates.empty(len(text.mask), text.tokens.shape[-1], text.tokens.device)])
 
 
 def _twice(values: Mapping[int, Tensor]) -> dict[int, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,18 @@ class TextStates:
         """The same batch, unconditional where ``dropped`` (B,) is True (training for classifier-free guidance)."""
         keep = ~dropped
         return TextStates(self.tokens, self.mask & keep[:, None], self.pooled * keep[:, None])
+
+
+Prompts = TextStates | Mapping[int, TextStates]  # one prompt for all scales, or each scale's own
+
+
+def prompt_at(text: Prompts, size: int) -> TextStates:
+    """The prompt of the scale of ``size`` pixels. ValueError where there is none."""
+    if isinstance(text, TextStates):
+        return text
+    if size not in text:
+        raise ValueError(f"There is no prompt for the scale of {size} pixels, only for {', '.join(map(str, text))}.")
+    return text[size]
 
 
 # ------------------------------------------------------------------ norms and convolutions

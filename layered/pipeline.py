@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from layered.checkpoint import find_checkpoint, load_checkpoint, read_card, weights_digest
-from layered.config import SampleConfig
+from layered.config import MAX_PROMPT, SampleConfig
 from layered.diffusion import GuidedDenoiser
-from layered.layers import TextStates
+from layered.layers import Prompts, TextStates
 from layered.sampler import Step, make_generators, sample
 from layered.schedule import Schedule
 from layered.text import TextEncoder, Vocabulary
 from layered.trajectory import Trajectory
 from layered.unet import LayeredUNet
-
-MAX_PROMPT = 1000  # characters
 
 
 class PromptError(ValueError):
@@ -101,6 +99,29 @@ class LayeredPipeline:
             raise PromptError(f"The prompt has {len(prompt)} characters, {MAX_PROMPT} are the most: shorten it.")
         return self.encoder.encode([prompt]).to(self.device)
 
+    def encode_run(self, prompts: Sequence[str], config: SampleConfig) -> Prompts:
+        """The states of a batch of prompts, for each scale its own where the run has a detail prompt (which all of them share).
+
+        The base attends to the tokens of its prompt; a finer scale is conditioned on the pooled vector of its own. Raises
+        PromptError for a prompt that is empty or too long, ValueError for a detail prompt of a scale that is none of the model's
+        above the base.
+        """
+        text = TextStates.cat([self.encode(prompt) for prompt in prompts])
+        if not config.detail_prompt:
+            return text
+        base, *finer = self.scales
+        if not finer:
+            raise ValueError("This model draws one scale alone: there are no finer ones for a detail prompt.")
+        details = config.detail_prompt
+        states = {base: text}
+        given = dict(details if isinstance(details, tuple) else [(finer[0], details)])
+        if wrong := [size for size in given if size not in finer]:
+            raise ValueError(f"Detail prompt from {wrong[0]} pixels on: expected one of {', '.join(map(str, finer))}.")
+        for size in finer:
+            text = self.encode(given[size]).expand(len(prompts)) if size in given else text
+            states[size] = text
+        return states
+
     def stream(self, prompt: str, config: SampleConfig | None = None) -> Iterator[Step]:
         """Denoise step by step. Yields one ``Step`` per step with z, x0 and logsnr of every scale; closing it stops the work.
         In the order coarse-first every step comes twice, first without the scales that are ``pending``.
@@ -119,7 +140,7 @@ class LayeredPipeline:
         """
         if len(prompts) != len(seeds) or not prompts:
             raise ValueError(f"A batch needs one seed per prompt, got {len(prompts)} prompts and {len(seeds)} seeds.")
-        schedule, text = self.schedule(config), TextStates.cat([self.encode(prompt) for prompt in prompts])
+        schedule, text = self.schedule(config), self.encode_run(prompts, config)
         guidance = config.guidance
         if isinstance(guidance, tuple):
             guidance = guidance + (1.0,) * (len(self.scales) - len(guidance)) if config.scales else guidance

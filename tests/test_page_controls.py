@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fake_pipeline import SCALES
-from page_helpers import choose, draw, open_card
+from page_helpers import choose, draw, open_card, until
 
 from layered.config import SampleConfig
 from layered.schedule import Schedule
@@ -115,6 +115,28 @@ def test_preset_fills_the_shifts_and_the_leak_meter_follows(studio, server):
     page.locator(".chip[data-pair='128-256'][data-leaks=false]").wait_for()
     choose(page, "noise", "independent")
     page.get_by_text("Independent noise: nothing is shared").wait_for()
+
+
+def test_a_detail_prompt_comes_from_the_link_reaches_the_run_and_stays_optional(studio, server):
+    page = studio("?steps=1&detail_prompt=a+stormy+sea")
+    box = page.locator("#detail-prompt textarea")
+    assert box.input_value() == "a stormy sea"
+    draw(page, "a red balloon")
+    assert server[1].asked[-1][1].detail_prompt == "a stormy sea"
+    assert "detail_prompt=a+stormy+sea" in page.evaluate("() => window.layeredViewer.run().query")
+    assert page.evaluate("() => window.layeredViewer.run().settings.detail_prompt") == "a stormy sea"
+    page.locator(".pin").click()
+    box.fill("a purple fog")
+    page.locator("#words", has_text="purple").wait_for()  # unknown words of either prompt are named
+    box.press("Enter")
+    page.locator(".differs", has_text="detail prompt a stormy sea → a purple fog").wait_for()
+    assert server[1].asked[-1][1].detail_prompt == "a purple fog"
+    until(page, "state", "done")
+    box.fill("x" * 1001)
+    page.locator("#run").click()
+    page.get_by_text("The detail prompt has 1,001 characters").wait_for()
+    page.locator("#reset").click()
+    page.wait_for_function("() => document.querySelector('#detail-prompt textarea').value === ''")
 
 
 # ------------------------------------------------------------------ looks

@@ -124,3 +124,20 @@ def test_caches_of_one_size_are_drawn_from_as_one_and_twice_named_counts_twice(t
     kinds, times = everything.unique(dim=0, return_counts=True)
     assert len(kinds) == 6
     assert sorted(times.tolist()) == pytest.approx([500] * 4 + [1000] * 2, rel=0.2)
+
+
+def test_a_folder_lists_all_captions_that_it_may_give_and_a_stream_does_not(tmp_path, folder, monkeypatch) -> None:
+    import datasets
+
+    source = PictureSet(str(folder), 16)
+    assert list(source.captions()) == [f"{name} all over" for name in COLOURS]
+    with (folder / "metadata.jsonl").open("w") as lines:
+        for name in COLOURS:
+            lines.write(json.dumps({"file_name": f"{name}.png", "text": [name, f"all {name}"]}) + "\n")
+    several = PictureSet(str(folder), 16)
+    drawn = {caption for seed in range(8) for caption in several.draw(6, generator(seed))[1]}
+    assert drawn == set(several.captions()) and len(drawn) == 6
+    load, where = datasets.load_dataset, str(folder)
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, **how: load("imagefolder", data_dir=where, **how))
+    with pytest.raises(ValueError, match="somebody/three is streamed"):
+        PictureSet("somebody/three", 16).captions()

@@ -111,6 +111,25 @@ def test_every_setting_changes_the_picture(pipeline, change) -> None:
     assert not torch.allclose(before[64], after[64], atol=1e-4)
 
 
+@pytest.mark.parametrize("order", ["together", "coarse-first"])
+def test_a_detail_prompt_changes_what_lies_above_the_base(pipeline, order) -> None:
+    config = dataclasses.replace(QUICK, order=order)
+    one = final(pipeline, config)
+    for detail, same in ((PROMPT, (16, 32, 64)), ("fog", (16,)), ({64: "fog"}, (16, 32)), ({32: "fog", 64: PROMPT}, (16,))):
+        other = final(pipeline, dataclasses.replace(config, detail_prompt=detail))
+        for size in (16, 32, 64):
+            assert torch.equal(one[size], other[size]) == (size in same), (detail, size)
+
+
+def test_a_detail_prompt_for_no_scale_is_refused(pipeline) -> None:
+    for size in (16, 48, 128):
+        with pytest.raises(ValueError, match=f"from {size} pixels on: expected one of 32, 64"):
+            pipeline.stream(PROMPT, SampleConfig(detail_prompt={size: "fog"}))
+    twin = LayeredPipeline(awake(dataclasses.replace(tiny(), text_width=32).single_resolution()), pipeline.encoder, {})
+    with pytest.raises(ValueError, match="one scale alone"):
+        twin.stream(PROMPT, SampleConfig(detail_prompt="fog"))
+
+
 def test_dynamic_clipping_changes_what_leaves_the_range(pipeline) -> None:
     strong = dataclasses.replace(QUICK, guidance=15.0)
     static, dynamic = (final(pipeline, dataclasses.replace(strong, clipping=c)) for c in ("static", "dynamic"))

@@ -32,7 +32,8 @@ HOSTILE = [
 CONFIGS = [
     SampleConfig(seed=3),
     SampleConfig(steps=3, guidance=(1.0, 2.0, 3.0), seed=5, shifts=(0.0, -1.0, -2.5), solver="ddim", eta=0.25, sleep_below=None),
-    SampleConfig(steps=2, noise="independent", guidance_interval=(0.1, 0.9), preset="paper"),
+    SampleConfig(steps=2, noise="independent", guidance_interval=(0.1, 0.9), preset="paper", detail_prompt="fog"),
+    SampleConfig(steps=2, detail_prompt={32: "a 'stormy' \n sea", 64: "fog"}),
 ]
 
 
@@ -58,6 +59,13 @@ def test_the_snippet_draws_the_same_picture(tiny_encoder_folder, tmp_path, confi
         assert np.abs(drawn - to_uint8(x0)[0].astype(int)).max() <= 1  # another number of threads may round otherwise
     again = Trajectory.load(tmp_path / "trajectory.safetensors")
     assert again.prompt == PROMPT and again.config == config and len(again.steps) == config.steps
+
+
+@pytest.mark.parametrize("prompt", HOSTILE)
+def test_a_detail_prompt_stays_one_literal(prompt):
+    config = SampleConfig(detail_prompt=prompt)
+    call = parts(snippet("x", config, "checkpoints/tiny"))["config"]
+    assert SampleConfig(**{keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}) == config
 
 
 @pytest.mark.parametrize("prompt", [*HOSTILE, PROMPT])

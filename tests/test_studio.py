@@ -34,6 +34,7 @@ CONFIGS = [
     SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
     SampleConfig(guidance_interval=(0.2, 0.75), solver="ddpm", ddpm_noise=0.4, spacing="time", sleep_below=-8.0),
     SampleConfig(order="coarse-first", steps=9),
+    SampleConfig(detail_prompt="rough & stormy, 100 % «山»"),
     SampleConfig(eta=0.5, guided_up_to=512, noise="bilinear", preset="unshifted", clipping="dynamic"),
 ]
 HOSTILE = {
@@ -91,6 +92,7 @@ def test_every_control_reaches_the_settings_of_the_run():
         "clipping": "none",
         "spacing": "time",
         "order": "coarse-first",
+        "detail_prompt": "a stormy sea",
     } | {shift_name(size): 1.0 for size in SCALES}
     assert set(changed) == set(flatten(SampleConfig(), SCALES))
     for name, value in changed.items():

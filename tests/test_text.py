@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import write_tokenizer
+from conftest import TINY_WORDS, write_tokenizer
 
 import layered.text as text_module
 from layered.text import DEFAULT_ENCODER, MAX_TOKENS, TextEncoder, TextEncoderError, Vocabulary, words_of
@@ -106,6 +106,54 @@ def test_t5_and_clip_encoders_load_from_a_folder(tmp_path: Path) -> None:
         torch.testing.assert_close(small.tokens, states.tokens, atol=5e-3, rtol=0)
 
 
+def write_t5(folder: Path) -> None:
+    """A random T5 of width 24 with a SentencePiece vocabulary of its own kind: whole words, letters, and nothing else."""
+    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+
+    pieces = ["▁", *("▁" + word for word in TINY_WORDS), *"abcdefghijklmnopqrstuvwxyz"]
+    marks = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    tokenizer = T5Tokenizer(vocab=[*marks, *((piece, -float(len(piece) == 1)) for piece in dict.fromkeys(pieces))], extra_ids=0)
+    shape = {"d_model": 24, "d_kv": 12, "d_ff": 48, "num_layers": 2, "num_heads": 2, "feed_forward_proj": "gated-gelu"}
+    model = T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer) + 8, decoder_start_token_id=0, **shape))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def t5_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoders") / "tiny-t5"
+    torch.manual_seed(0)
+    write_t5(folder)
+    return folder
+
+
+def test_t5_reads_unknown_words_by_their_pieces(t5_folder: Path) -> None:
+    encoder = TextEncoder.from_pretrained(t5_folder)
+    assert (encoder.name, encoder.width) == ("tiny-t5", 24)
+    known, spelt, sign, other = encoder.encode(["a red boat", "a xqz boat", "a 🎈 boat", "a 山 boat"]).tokens
+    assert not torch.allclose(known, spelt, atol=1e-3) and torch.isfinite(sign).all()
+    assert torch.equal(sign, other)  # neither is made of pieces: both are the unknown token
+    states = encoder.encode(["boat", "red " * 200, ""])
+    assert states.mask.sum(1).tolist() == [2, MAX_TOKENS, 1]  # the mark that closes a text is never cut off
+    torch.testing.assert_close(states.pooled[0], states.tokens[0, :2].mean(0))
+    alone = encoder.encode(["boat"])
+    torch.testing.assert_close(states.tokens[0, :2], alone.tokens[0], atol=1e-5, rtol=0)
+    assert encoder.tokens_left_out("red " * 200) == 201 - MAX_TOKENS
+
+
+def test_the_text_half_of_a_whole_clip_is_taken(tmp_path: Path) -> None:
+    from transformers import CLIPConfig, CLIPModel
+
+    size = write_tokenizer(tmp_path)
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = {"vocab_size": size + 1, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3} | shape
+    vision = {"image_size": 8, "patch_size": 4} | shape | {"hidden_size": 24}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)).save_pretrained(tmp_path)
+    encoder = TextEncoder.from_pretrained(tmp_path)
+    assert encoder.width == 16 and encoder.encode(CAPTIONS).tokens.shape[2] == 16
+    assert not any("vision" in name for name, _ in encoder._model.named_parameters())
+
+
 # --------------------------------------------------------- where weights come from
 
 
@@ -172,8 +220,19 @@ def test_pickled_weights_are_refused(copy_of_tiny: Path) -> None:
 
     torch.save(load_file(copy_of_tiny / "model.safetensors"), copy_of_tiny / "pytorch_model.bin")
     (copy_of_tiny / "model.safetensors").unlink()
-    with pytest.raises(TextEncoderError, match="safetensors"):
+    with pytest.raises(TextEncoderError, match="only pickled ones, which may run code"):
         TextEncoder.from_pretrained(copy_of_tiny)
+
+
+def test_an_encoder_without_its_tokenizer_is_refused(t5_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = Path(shutil.copytree(t5_folder, tmp_path / "copy"))
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(TextEncoderError, match="it has no tokenizer"):
+        TextEncoder.from_pretrained(copy)
+    (copy / "spiece.model").write_bytes(b"")
+    monkeypatch.setattr("layered.text._installed", lambda package: False)
+    with pytest.raises(TextEncoderError, match="pip install sentencepiece"):
+        TextEncoder.from_pretrained(copy)
 
 
 def test_weights_that_do_not_fit_are_named(copy_of_tiny: Path) -> None:

@@ -111,6 +111,21 @@ def test_windows_nest_through_two_levels() -> None:
     assert torch.allclose(outputs[32].x0[..., 10:14, 10:14], windows[32].crop(full[32].x0)[..., 10:14, 10:14], atol=1e-4)
 
 
+def test_every_scale_follows_its_own_prompt() -> None:
+    model = awake(tiny())
+    z, logsnr, text, shared = inputs(model.config)
+    other = TextStates(-text.tokens[:, :3], text.mask[:, :3], -text.pooled)
+    one = model(z, logsnr, text, shared)
+    same = model(z, logsnr, dict.fromkeys((16, 32, 64), text), shared)
+    assert all(torch.equal(one[size].x0, same[size].x0) for size in one)
+    for first, prompts in ((16, (other, text, text)), (32, (text, other, text)), (64, (text, text, other))):
+        mixed = model(z, logsnr, dict(zip((16, 32, 64), prompts, strict=True)), shared)
+        for size in one:  # a scale sees the prompts of the coarser ones, and no finer one's
+            assert torch.equal(mixed[size].x0, one[size].x0) == (size < first)
+    with pytest.raises(ValueError, match="no prompt for the scale of 64 pixels, only for 16, 32"):
+        model(z, logsnr, {16: text, 32: text}, shared)
+
+
 def test_the_padding_of_prompts_changes_nothing() -> None:
     model = awake(tiny())
     z, logsnr, text, shared = inputs(model.config)

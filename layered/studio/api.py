@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import secrets
 from collections.abc import Iterator, Mapping
@@ -64,9 +65,17 @@ def request(
     spacing=USUAL.spacing,
     sleep_below=USUAL.sleep_below,
     order=USUAL.order,
+    detail_prompt=USUAL.detail_prompt,
 ) -> dict[str, Any]:
     """The parameters of every endpoint, in order, with their defaults: any JSON values, by name."""
     return dict(locals())
+
+
+def usual_request(usual: SampleConfig) -> dict[str, Any]:
+    """The defaults of ``request``'s parameters on a page that starts from these settings."""
+    low, high = usual.guidance_interval
+    told = dataclasses.asdict(usual) | {"prompt": "", "guidance_from": low, "guidance_to": high, "seed": None}
+    return {name: told[name] for name in request("")}
 
 
 def checked(given: Mapping[str, Any]) -> tuple[str, SampleConfig]:
@@ -89,7 +98,7 @@ class Api:
         self.handlers = handlers
         self.shown = shown_scales(handlers.scales)
         with gr.Column(visible=False):
-            inputs = [gr.Textbox(label="prompt"), *setting_inputs()]
+            inputs = [gr.Textbox(label="prompt"), *setting_inputs(handlers.usual)]
             step = gr.JSON(label="step")
             pictures = [gr.Image(label=f"{size} px", format="png") for size in self.shown]
             self.folder = pictures[-1].GRADIO_CACHE
@@ -110,7 +119,8 @@ class Api:
         )
         for button, function, given, outputs, description in endpoints:
             name = function.__name__
-            button.click(signed(function), given, outputs, api_name=name, api_description=description, **common)
+            signed_one = signed(function, handlers.usual)
+            button.click(signed_one, given, outputs, api_name=handlers.endpoint(name), api_description=description, **common)
 
     def sample(self):
         """The function of ``/sample``."""
@@ -196,26 +206,34 @@ class Api:
             return prompt, config, self.handlers.describe(prompt, config)
 
 
-def signed(function: Any) -> Any:
+def signed(function: Any, usual: SampleConfig) -> Any:
     """The function with ``request``'s parameters for the page's description of the endpoints, and ``format`` for the film."""
-    parameters = list(inspect.signature(request).parameters.values())
+    parameters = request_parameters(usual)
     if function.__name__ == "film":
         parameters.append(inspect.Parameter("format", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=FORMATS[0]))
     function.__signature__ = inspect.Signature(parameters)
     return function
 
 
-def setting_inputs() -> list[gr.components.Component]:
+def request_parameters(usual: SampleConfig) -> list[inspect.Parameter]:
+    """``request``'s parameters with the defaults of a page; the prompt has none."""
+    prompt, *others = inspect.signature(request).parameters.values()
+    return [prompt, *(one.replace(default=usual_request(usual)[one.name]) for one in others)]
+
+
+def setting_inputs(usual: SampleConfig) -> list[gr.components.Component]:
     """One hidden component for each of ``request``'s parameters but the prompt, in order."""
 
-    def made(name: str, usual: Any) -> gr.components.Component:
+    def made(name: str, value: Any) -> gr.components.Component:
         if name in CHOICES:
-            return gr.Dropdown(list(CHOICES[name]), value=usual, label=name)
+            return gr.Dropdown(list(CHOICES[name]), value=value, label=name)
+        if isinstance(value, str):
+            return gr.Textbox(value, label=name)
         if name == "shifts":
             return json_input("shifts", {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "null"}]})
-        return gr.Number(usual, label=name)
+        return gr.Number(value, label=name)
 
-    return [made(name, usual) for name, usual in request("").items() if name != "prompt"]
+    return [made(name, value) for name, value in usual_request(usual).items() if name != "prompt"]
 
 
 def json_input(name: str, schema: dict[str, Any]) -> gr.JSON:

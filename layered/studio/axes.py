@@ -42,6 +42,7 @@ def sweepable(scales: Sequence[int], prompts: Sequence[str] = ()) -> dict[str, S
         Setting("guidance", "Guidance", "number", (1, 2, 4, 8)),
         Setting("steps", "Steps", "whole", (5, 10, 25, 50)),
         Setting(PROMPT, "Prompt", "text", tuple(prompts)),
+        *([Setting("detail_prompt", "Detail prompt", "text", tuple(prompts))] if len(scales) > 1 else []),
         Setting("seed", "Seed", "whole", (1, 2, 3, 4)),
         Setting(ALL_SHIFTS, "Shift of all scales, added", "number", (-2, 0, 2)),
         *(Setting(shift_name(size), f"Shift δ {size}", "number", (-4, -2, 0)) for size in scales),

@@ -123,7 +123,7 @@ class WordList(_Drawn):
 
 
 class Masthead(_Drawn):
-    """Value: ``{"title": ..., "model": ...}``."""
+    """Value: ``{"title": ..., "model": ...}``, and of several models ``models``, each with ``name``, ``href`` and ``here``."""
 
     asset_name = "header"
 

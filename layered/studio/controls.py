@@ -19,9 +19,9 @@ MAX_SEED = 2**32 - 1
 class Controls:
     """Creates the components inside the current Blocks; ``values`` holds them by the names that ``links`` uses."""
 
-    def __init__(self, scales: tuple[int, ...], settings: StudioSettings) -> None:
+    def __init__(self, scales: tuple[int, ...], settings: StudioSettings, usual: SampleConfig) -> None:
         self.scales = scales
-        self.defaults = flatten(SampleConfig(), scales) | {"random_seed": True}
+        self.defaults = flatten(usual, scales) | {"random_seed": True}
         self.values: dict[str, gr.components.Component] = {}
         self._run_card(settings)
         self._noise_card()
@@ -56,10 +56,17 @@ class Controls:
             choices, value=self.defaults[name], label=label, info=info, elem_id=name, elem_classes="pick", **kwargs
         )
 
+    def _text(self, name: str, label: str, info: str, **kwargs: Any) -> None:
+        self.values[name] = gr.Textbox(
+            self.defaults[name], label=label, info=info, lines=1, max_lines=4, elem_id=name.replace("_", "-"), **kwargs
+        )
+
     def _run_card(self, settings: StudioSettings) -> None:
         with gr.Accordion("Run", elem_classes="card"):
             self._slider("steps", "Steps", "Denoising steps: more is slower and finer.", 1, settings.page_steps, 1)
             self._slider("guidance", "Guidance", "How strongly the prompt pulls; 1 is no guidance.", 0, 20, 0.1)
+            info = f"For the scales above {self.scales[0]} px; empty: the same prompt."
+            self._text("detail_prompt", "Detail prompt", info, visible=len(self.scales) > 1)
             orders = [("together", "together"), ("coarse first", "coarse-first")]
             info = f"Coarse first: {COARSE_UP_TO} px is finished early, then the rest grows on it. The same picture."
             self._radio("order", "Order", info, orders, visible=self.scales[-1] > max(COARSE_UP_TO, self.scales[0]))

@@ -1,23 +1,23 @@
 """Examples drawn before, so that a click on one answers at once: ``python -m layered.studio.examples`` draws them.
 
 One file per example holds the run as the page receives it, its settings, and a digest of the weights that drew it. A file counts
-only while the served checkpoint has that digest and a run of these settings would be described in the same words.
+only while the served checkpoint has that digest and a run of these settings would be described in the same words. A setting
+that was not there yet when it was drawn is at its default, which draws what was drawn before.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from layered.config import SampleConfig
 from layered.studio.encode import QUALITY, frame
-from layered.studio.handlers import EXAMPLE_RUN, Handlers
+from layered.studio.handlers import EXAMPLE_RUN, Handlers, slug
 from layered.studio.links import to_config, to_query
 
 FORMAT = 1
@@ -25,21 +25,18 @@ BUDGET = 6 << 20  # bytes of all files together
 QUALITIES = (QUALITY, 82, 76, 70, 64, 56, 48)  # of JPEG, the first that fits
 
 
-def slug(name: str) -> str:
-    """A short name as part of a file's name."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
 class Examples:
     """The examples of ``handlers.settings`` that were drawn before by the weights that are served."""
 
     def __init__(self, handlers: Handlers) -> None:
+        self.usual = handlers.usual
         self.runs: dict[str, dict[str, Any]] = {}  # by the run's id
         self._of_prompt: dict[str, str] = {}
         for path, prompt in _files(handlers):
             drawn = _read(path)
-            if drawn is not None and _fits(drawn, prompt, handlers):
-                self.runs[drawn["run"]] = drawn
+            settings = drawn and _settings(drawn, prompt, handlers)
+            if settings:
+                self.runs[drawn["run"]] = drawn | {"settings": settings}
                 self._of_prompt[prompt] = drawn["run"]
 
     def get(self, run_id: Any) -> dict[str, Any] | None:
@@ -56,7 +53,7 @@ class Examples:
         if values.get("random_seed"):
             values = values | {"seed": seed}
         try:
-            return to_config(values, scales) == SampleConfig(seed=seed)
+            return to_config(values, scales) == dataclasses.replace(self.usual, seed=seed)
         except ValueError:
             return False
 
@@ -76,14 +73,16 @@ def _read(path: Path) -> dict[str, Any] | None:
     return drawn if isinstance(drawn, dict) and drawn.get("format") == FORMAT else None
 
 
-def _fits(drawn: dict[str, Any], prompt: str, handlers: Handlers) -> bool:
+def _settings(drawn: dict[str, Any], prompt: str, handlers: Handlers) -> dict[str, Any] | None:
+    """The settings of a run that was drawn as the page would draw it now, in today's words; None for any other."""
     digest = getattr(handlers.pipeline, "digest", None)
     try:
-        expected = json.loads(json.dumps(handlers.describe(prompt, SampleConfig(seed=drawn["seed"]))))
+        expected = json.loads(json.dumps(handlers.describe(prompt, dataclasses.replace(handlers.usual, seed=drawn["seed"]))))
         whole = [step["step"] for step in drawn["frames"]] == list(range(drawn["total"]))
-        return digest is not None and drawn["digest"] == digest and drawn["settings"] == expected and whole
+        same = expected | drawn["settings"] == expected and drawn["settings"]["prompt"] == prompt
+        return expected if digest is not None and drawn["digest"] == digest and same and whole else None
     except (KeyError, TypeError, ValueError):
-        return False
+        return None
 
 
 # ------------------------------------------------------------------ drawing them
@@ -112,9 +111,9 @@ def draw_examples(handlers: Handlers, folder: Path, seeds: list[int], cores: int
 
 def _drawn(handlers: Handlers, name: str, prompt: str, seed: int, cores: int, most: int) -> str:
     """The file of one example, at the best quality at which it takes ``most`` bytes."""
-    config = SampleConfig(seed=seed)
+    config = dataclasses.replace(handlers.usual, seed=seed)
     told = {"format": FORMAT, "digest": handlers.pipeline.digest, "cores": cores, "run": EXAMPLE_RUN + slug(name)}
-    told |= {"seed": seed, "total": config.steps, "query": to_query(prompt, config, handlers.scales)}
+    told |= {"seed": seed, "total": config.steps, "query": to_query(prompt, config, handlers.scales, handlers.usual)}
     told |= {"settings": handlers.describe(prompt, config)}
     steps = list(handlers.steps(prompt, config, lambda step, measures, elapsed: (step, measures, elapsed)))
     for quality in QUALITIES:

@@ -52,7 +52,7 @@ class Explore:
                 self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the query of the run on show, or an example's name
                 self.recall = gr.Button(visible="hidden", elem_id="recall")
             with gr.Column(scale=0, min_width=320, elem_id="panel"):
-                self.controls = Controls(handlers.scales, settings)
+                self.controls = Controls(handlers.scales, settings, handlers.usual)
                 self.reset = gr.Button("Reset to defaults", size="sm", elem_id="reset")
         self._wire()
 
@@ -89,7 +89,7 @@ class Explore:
         handlers, values = self.handlers, self.controls.values
 
         running = gr.on(
-            [self.run.click, self.prompt.submit],
+            [self.run.click, self.prompt.submit, values["detail_prompt"].submit],
             self._run,
             {self.prompt, *values.values()},
             [self.viewer, values["seed"]],
@@ -113,7 +113,8 @@ class Explore:
         drawn = self.surprise.click(handlers.surprise, None, self.prompt, **ASIDE)
         drawn.success(None, js=PRESS_RUN, **ASIDE)
 
-        self.prompt.change(handlers.unknown_words, self.prompt, self.words, trigger_mode="always_last", **ASIDE)
+        written = [self.prompt, values["detail_prompt"]]
+        gr.on([box.change for box in written], handlers.unknown_words, written, self.words, trigger_mode="always_last", **ASIDE)
         shifts = [values[shift_name(size)] for size in handlers.scales]
         inputs = [*shifts, values["noise"]]
         keys = [*(shift_name(size) for size in handlers.scales), "noise"]

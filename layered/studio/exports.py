@@ -50,7 +50,7 @@ def read_settings(text: Any) -> tuple[str, SampleConfig, str]:
         raise ValueError("There are no settings of a run in this file: nothing was restored.")
     model = data.get("model")
     try:
-        (data["prompt"] + str(model)).encode()
+        (data["prompt"] + str(model) + str(data.get("detail_prompt"))).encode()
         config = sample_config_from_dict({name: value for name, value in data.items() if name not in (*ASIDE, "prompt")})
     except (UnicodeEncodeError, TypeError, RecursionError):
         raise ValueError(BROKEN) from None

@@ -144,7 +144,7 @@ def _has_effect(setting: Setting, drawn: Sequence[int], scales: Sequence[int]) -
     unseen = {shift_name(size): size for size in scales[len(drawn) :]}
     if size := unseen.get(setting.name):
         raise ValueError(f"A sweep that stops at {drawn[-1]} px does not draw {size} px: its shift would change nothing.")
-    if setting.name in ("noise", "states") and len(drawn) == 1:
+    if setting.name in ("noise", "states", "detail_prompt") and len(drawn) == 1:
         raise ValueError(f"At {drawn[-1]} px there is one scale only: {setting.label.lower()} would change nothing.")
 
 

@@ -79,6 +79,7 @@ def _notes(grid: Grid, model: str) -> str:
     """What all cells share, in a sentence above them."""
     first, varied = grid.cells[0].config, {axis.setting.name for axis in grid.axes}
     said = [] if PROMPT in varied else [f"«{grid.prompt}»"]
+    said += [f"details «{first.detail_prompt}»"] if first.detail_prompt and "detail_prompt" not in varied else []
     said.append(f"{model}, {grid.size} px")
     shared = {"seed": first.seed, "steps": first.steps, "guidance": first.guidance, "solver": first.solver}
     said += [

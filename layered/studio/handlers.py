@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import re
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -19,7 +20,7 @@ from layered.schedule import Schedule
 from layered.studio import exports
 from layered.studio.encode import frame, states
 from layered.studio.film import FORMATS, film
-from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query
+from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query, usual_config
 from layered.studio.pace import Pace
 from layered.studio.settings import StudioSettings, shown_scales
 from layered.studio.snippet import checkpoint_name, snippet
@@ -44,14 +45,23 @@ DRAWN_BEFORE = "This example was drawn before, and only its pictures are here: p
 class Handlers:
     """The page's answers, over one pipeline and one store of runs."""
 
-    def __init__(self, pipeline: Any, settings: StudioSettings, worker: Worker) -> None:
+    def __init__(self, pipeline: Any, settings: StudioSettings, worker: Worker, first: Handlers | None = None) -> None:
+        """``first``: those of the first page, where this is a further model's. What is kept, and its bounds, are shared."""
         self.pipeline, self.settings, self.worker = pipeline, settings, worker
         self.scales: tuple[int, ...] = tuple(pipeline.scales)
-        self.store = RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
-        self.sweeps: Store[Any] = Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
+        self.usual = usual_config(getattr(pipeline, "meta", None) or {})
+        self.store = first.store if first else RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
+        self.sweeps: Store[Any] = (
+            first.sweeps if first else Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
+        )
         self.pace = Pace()
         self.model = str(getattr(pipeline, "name", "") or "layered diffusion")
         self.checkpoint = checkpoint_name(str(getattr(pipeline, "source", "") or self.model))
+        self.slug = slug(self.model) if first else ""  # a part of its page's address and of its endpoints' names
+
+    def endpoint(self, name: str) -> str:
+        """The name of an endpoint: a further model's ends with the model's."""
+        return f"{name}_{self.slug.replace('-', '_')}" if self.slug else name
 
     # ------------------------------------------------------------ a run
 
@@ -66,7 +76,7 @@ class Handlers:
             settings = self.describe(prompt, config)
         run = self.store.open(session, prompt, config, settings)
         python = snippet(prompt, config, self.checkpoint)
-        query = to_query(prompt, config, self.scales)
+        query = to_query(prompt, config, self.scales, self.usual)
         shared = {"seed": config.seed, "query": query, "settings": settings, "python": python}
 
         def shown(step: Step, measures: Measures, elapsed: float) -> tuple[Step, dict[str, Any], float]:
@@ -134,11 +144,11 @@ class Handlers:
 
     # ------------------------------------------------------------ beside a run
 
-    def unknown_words(self, prompt: Any) -> dict[str, list[str]]:
-        """Words of a prompt that no training caption had."""
-        if not isinstance(prompt, str) or not prompt.strip():
-            return {"words": []}
-        return {"words": list(self.pipeline.unknown_words(prompt[:PROMPT_LIMIT]))[:20]}
+    def unknown_words(self, *prompts: Any) -> dict[str, list[str]]:
+        """Words of the prompts of a run that no training caption had, each once."""
+        said = [prompt[:PROMPT_LIMIT] for prompt in prompts if isinstance(prompt, str) and prompt.strip()]
+        words = dict.fromkeys(word for prompt in said for word in self.pipeline.unknown_words(prompt))
+        return {"words": list(words)[:20]}
 
     def surprise(self) -> str:
         """A prompt of the world's grammar whose words the model knows all; an example where it knows another world."""
@@ -181,6 +191,11 @@ class Handlers:
                 path = self.worker.call(exports.WRITERS[kind], run, folder, self.model)
             run.files[key] = str(path)
         yield run.files[key]
+
+
+def slug(name: str) -> str:
+    """A short name as part of a file's name or of an address."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "other"
 
 
 # ------------------------------------------------------------------ values

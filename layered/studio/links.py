@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from layered.config import PRESETS, SampleConfig, to_json_dict
+from layered.config import MAX_PROMPT, PRESETS, SampleConfig, to_json_dict
 from layered.schedule import Schedule
 
 CUSTOM = "custom"  # the preset's name on the page once a shift was moved by hand
 NEVER_SLEEP = -20.0  # the slider's lowest value stands for None
 SAME_SHIFT = 0.0051  # sliders move by 0.01: closer than that is the preset itself
-PROMPT_LIMIT = 1000  # characters, as the pipeline's
+PROMPT_LIMIT = MAX_PROMPT  # characters
 
 WHOLE = ("steps", "seed", "guided_up_to")
 NUMBERS = ("guidance", "guidance_from", "guidance_to", "eta", "ddpm_noise", "sleep_below")
 NAMES = ("noise", "preset", "solver", "states", "clipping", "spacing", "order")
+TEXTS = ("detail_prompt",)
 LABELS = {
     "steps": "Steps",
     "seed": "Seed",
@@ -39,18 +40,20 @@ def shift_name(size: int) -> str:
 
 def names(scales: Sequence[int]) -> tuple[str, ...]:
     """All flat values of a run, without the prompt."""
-    return WHOLE + NUMBERS + NAMES + tuple(shift_name(size) for size in scales)
+    return WHOLE + NUMBERS + NAMES + TEXTS + tuple(shift_name(size) for size in scales)
 
 
 # ------------------------------------------------------------------ flat values ↔ SampleConfig
 
 
 def flatten(config: SampleConfig, scales: Sequence[int]) -> dict[str, Any]:
-    """A run's settings as one value per control. A guidance weight per scale becomes its last, the finest scale's."""
+    """A run's settings as one value per control. Guidance or a detail prompt per scale becomes its last, the finest's."""
     shifts = config.shifts or Schedule.preset(config.preset, scales).shifts
     values: dict[str, Any] = {name: getattr(config, name) for name in WHOLE + NAMES + ("eta", "ddpm_noise")}
     values["preset"] = CUSTOM if config.shifts else config.preset
     values["guidance"] = config.guidance[-1] if isinstance(config.guidance, tuple) else config.guidance
+    details = config.detail_prompt
+    values["detail_prompt"] = details[-1][1] if isinstance(details, tuple) else details
     values["guidance_from"], values["guidance_to"] = config.guidance_interval
     values["sleep_below"] = NEVER_SLEEP if config.sleep_below is None else config.sleep_below
     return values | {shift_name(size): round(shift, 2) for size, shift in zip(scales, shifts, strict=True)}
@@ -70,7 +73,7 @@ def to_config(values: Mapping[str, Any], scales: Sequence[int]) -> SampleConfig:
         sleep_below=None if given["sleep_below"] <= NEVER_SLEEP else given["sleep_below"],
         preset=preset,
         shifts=shifts,
-        **{name: values.get(name) for name in NAMES if name != "preset"},
+        **{name: values.get(name) for name in NAMES + TEXTS if name != "preset"},
         **{name: value for name, value in given.items() if name != "sleep_below"},
     )
     exact = Schedule.preset(config.preset, scales).shifts
@@ -104,12 +107,23 @@ def describe(prompt: str, config: SampleConfig, schedule: Schedule, model: str) 
     return {"prompt": prompt, **to_json_dict(config), "shifts_used": used, "model": model}
 
 
+def usual_config(meta: Mapping[str, Any]) -> SampleConfig:
+    """The settings that a page starts from: the defaults, or what a checkpoint that was distilled to few steps was made for.
+
+    Such a one says so in its meta, ``distilled: {"steps": …, …}``; guidance is in its weights.
+    """
+    distilled = meta.get("distilled")
+    if not isinstance(distilled, Mapping):
+        return SampleConfig()
+    return SampleConfig(steps=distilled.get("steps"), guidance=1.0, solver="ddim")
+
+
 # ------------------------------------------------------------------ query strings
 
 
-def to_query(prompt: str, config: SampleConfig, scales: Sequence[int]) -> str:
-    """The query string that restores a run: prompt and seed always, the rest where it differs from the defaults."""
-    values, usual = flatten(config, scales), flatten(SampleConfig(), scales)
+def to_query(prompt: str, config: SampleConfig, scales: Sequence[int], usual: SampleConfig | None = None) -> str:
+    """The query string that restores a run: prompt and seed always, the rest where it differs from the page's ``usual``."""
+    values, usual = flatten(config, scales), flatten(usual or SampleConfig(), scales)
     shown = {name: value for name, value in values.items() if name == "seed" or value != usual[name]}
     if config.shifts is None:  # the preset's name says it exactly
         shown = {name: value for name, value in shown.items() if not name.startswith("shift_")}
@@ -141,6 +155,8 @@ def from_query(query: Mapping[str, str], scales: Sequence[int], ranges: Mapping[
             except ValueError:
                 continue
             found[name] = value
+        elif name in TEXTS and len(scales) > 1:
+            found[name] = str(value)[:PROMPT_LIMIT]
     if any(name.startswith("shift_") for name in query) and "preset" not in found:
         found["preset"] = CUSTOM
     prompt = query.get("prompt")

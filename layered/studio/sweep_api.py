@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from layered.studio.api import checked, json_input, request, setting_inputs
+from layered.config import SampleConfig
+from layered.studio.api import checked, json_input, request, request_parameters, setting_inputs
 from layered.studio.grid import usual_size
 from layered.studio.handlers import refused
 from layered.studio.links import flatten
@@ -39,7 +40,7 @@ class SweepApi:
                 json_input("rows", {"anyOf": [AXIS, {"type": "null"}]}),
                 gr.Number(usual_size(sweeper.scales), label="size"),
                 gr.Textbox("", label="prompt"),
-                *setting_inputs(),
+                *setting_inputs(sweeper.handlers.usual),
             ]
             cell, button = gr.JSON(label="cell"), gr.Button("sweep")
         button.click(
@@ -49,7 +50,7 @@ class SweepApi:
             preprocess=False,  # every value is checked here, so that every refusal is a sentence
             concurrency_id=concurrency_id,
             concurrency_limit=1,
-            api_name="sweep",
+            api_name=sweeper.handlers.endpoint("sweep"),
             api_description=SWEEP % ", ".join(sweeper.settings),
         )
 
@@ -76,7 +77,7 @@ class SweepApi:
                     "settings": self.sweeper.handlers.describe(cell.prompt, cell.config_drawn),
                 }
 
-        sweep.__signature__ = _signature(usual_size(self.sweeper.scales))
+        sweep.__signature__ = _signature(usual_size(self.sweeper.scales), self.sweeper.handlers.usual)
         return sweep
 
     def _asked(
@@ -88,13 +89,15 @@ class SweepApi:
         _, config = checked(request("any", *rest))
         if isinstance(config.guidance, tuple):
             raise ValueError("guidance: a sweep takes one weight for all scales.")
+        if isinstance(config.detail_prompt, tuple):
+            raise ValueError("detail_prompt: a sweep takes one for all finer scales.")
         self.sweeper.handlers.describe("", config)  # refuses shifts that do not fit the model
         return prompt, flatten(config, self.sweeper.scales), {"columns": columns, "rows": rows, "size": size}
 
 
-def _signature(size: int) -> inspect.Signature:
+def _signature(size: int, usual: SampleConfig) -> inspect.Signature:
     """The parameters in order with their defaults, for the endpoint's description."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     first = [inspect.Parameter("columns", kind)]
     first += [inspect.Parameter(name, kind, default=usual) for name, usual in (("rows", None), ("size", size), ("prompt", ""))]
-    return inspect.Signature(first + list(inspect.signature(request).parameters.values())[1:])
+    return inspect.Signature(first + request_parameters(usual)[1:])

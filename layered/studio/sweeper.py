@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from torch import Tensor
 
+from layered.config import SampleConfig
 from layered.sampler import Step
 from layered.studio import grid_files
 from layered.studio.axes import PROMPT, read_axis, sweepable
@@ -93,7 +94,7 @@ class Sweeper:
             "say": self.size_of(grid),
             "time": self.time_of(grid),
             "base": base_lines(grid, self.scales, self.prompt(prompt) != prompt),
-            "sheet": sheet(grid, self.scales),
+            "sheet": sheet(grid, self.scales, self.handlers.usual),
         }
 
     def size_of(self, grid: Grid) -> str:
@@ -127,7 +128,7 @@ class Sweeper:
         if session is not None:
             self.store.drop_session(session)
             self.store.put(sweep)
-        shared = {"sweep": sweep.id, "sheet": sheet(grid, self.scales)}
+        shared = {"sweep": sweep.id, "sheet": sheet(grid, self.scales, self.handlers.usual)}
         before, first = 0.0, None
         for cell in grid.cells:
             seconds = 0.0
@@ -230,7 +231,7 @@ def maker(cell: Cell, first: Tensor | None) -> Callable[[Step, Measures, float],
     return make
 
 
-def sheet(grid: Grid, scales: tuple[int, ...]) -> dict[str, Any]:
+def sheet(grid: Grid, scales: tuple[int, ...], usual: SampleConfig | None = None) -> dict[str, Any]:
     """The empty grid for the page: its labels, and per cell its steps, seed and the query that opens it in Explore."""
     rows = grid.rows
     return {
@@ -239,7 +240,7 @@ def sheet(grid: Grid, scales: tuple[int, ...]) -> dict[str, Any]:
         "rows": {"label": rows.setting.label, "values": list(rows.labels)} if rows else None,
         "steps": [cell.config.steps for cell in grid.cells],
         "seeds": [cell.config.seed for cell in grid.cells],
-        "queries": [to_query(cell.prompt, cell.config, scales) for cell in grid.cells],
+        "queries": [to_query(cell.prompt, cell.config, scales, usual) for cell in grid.cells],
     }
 
 
@@ -255,6 +256,7 @@ def base_lines(grid: Grid, scales: tuple[int, ...], example: bool) -> list[list[
     sleep = "never" if values["sleep_below"] <= NEVER_SLEEP else f"λ < {values['sleep_below']:g}".replace("-", "−")
     low, high = config.guidance_interval
     lines += [
+        *([["detail_prompt", "Detail prompt", config.detail_prompt]] if config.detail_prompt else []),
         ["seed", "Seed", str(config.seed)],
         ["steps", "Steps", str(config.steps)],
         ["guidance", "Guidance", f"{values['guidance']:g}"],

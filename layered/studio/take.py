@@ -81,23 +81,28 @@ class Take:
         prompt, config, model = read_settings(given.get("settings"))
         if config.shifts and len(config.shifts) != len(scales):
             raise ValueError(f"These settings are for {len(config.shifts)} scales, and this page's model has {len(scales)}.")
-        query = dict(parse_qsl(to_query(prompt, config, scales)))
+        query = dict(parse_qsl(to_query(prompt, config, scales, self.handlers.usual)))
         say = ["Press Run to draw it again."]
         if model and model != self.handlers.model:
             say.append(f"It was drawn by {model[:60]}; {self.handlers.model} will draw something else.")
-        if lost := not_on_the_page(config, query, scales, ranges):
+        if lost := not_on_the_page(config, query, scales, ranges, self.handlers.usual):
             say.append(f"Out of reach of this page's controls, so left at the default: {lost}.")
         return query, " ".join(say)
 
 
 def not_on_the_page(
-    config: SampleConfig, query: Mapping[str, str], scales: Sequence[int], ranges: Mapping[str, tuple[float, float]]
+    config: SampleConfig,
+    query: Mapping[str, str],
+    scales: Sequence[int],
+    ranges: Mapping[str, tuple[float, float]],
+    usual: SampleConfig,
 ) -> str:
     """The names of settings that the page's controls cannot take, as words."""
-    found = flatten(SampleConfig(), scales) | from_query(query, scales, ranges)
+    found = flatten(usual, scales) | from_query(query, scales, ranges)
     lost = [name for name, value in flatten(config, scales).items() if not _same(value, found[name])]
     words = [LABELS.get(name, name.replace("_", " ")).lower() for name in lost]
     words += ["guidance per scale"] if isinstance(config.guidance, tuple) else []
+    words += ["detail prompt per scale"] if isinstance(config.detail_prompt, tuple) else []
     words += ["choice of scales"] if config.scales else []
     return " and ".join(words)
 

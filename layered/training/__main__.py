@@ -13,7 +13,7 @@ import torch
 from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from layered.config import MODELS
 from layered.text import TextEncoder
-from layered.training.captions import CaptionMemory
+from layered.training.captions import CaptionMemory, Encode, StoredStates, captions_of
 from layered.training.loop import Trainer, new_model, stacked
 from layered.training.plan import StageConfig, TrainConfig, fast_bfloat16, stacking_plan
 from layered.training.sheet import SHEET_PROMPTS, draw_sheet
@@ -50,6 +50,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--lr", type=float, nargs="+", help="learning rate of each stage")
     parser.add_argument("--crop", type=int, default=128, help="side of the crops of the upper scales in pixels")
     parser.add_argument("--text-encoder", help="folder or name of the text encoder (default: the bundled MiniLM)")
+    parser.add_argument(
+        "--text-states", type=Path, help="folder that python -m layered.training.captions wrote: the text encoder is not loaded"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
@@ -61,6 +64,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("give the budget of each stage, either --minutes or --pictures")
     if options.init and options.top and not options.model:
         parser.error("--init brings its own network: leave out --top, or name the new one with --model")
+    if options.text_states and options.text_encoder:
+        parser.error("--text-states says which encoder they are of: leave out --text-encoder")
     if options.at_once < 1:
         parser.error("--at-once is a number of levels: at least 1")
     if options.init and options.export and Path(options.init).resolve() == options.export.resolve():
@@ -98,6 +103,24 @@ def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, dict]:
         raise SystemExit(f"--init: {error}") from error
 
 
+def open_text(options: argparse.Namespace, named: str | None, autocast: bool) -> tuple[str, int, Encode]:
+    """Name and width of the text encoder, and what encodes a batch of captions: states from disk, or the encoder itself.
+
+    ``named``: the encoder of the checkpoint that is started from, which is the default.
+    """
+    option = "--text-states" if options.text_states else "--text-encoder"
+    try:
+        if not options.text_states:
+            encoder = TextEncoder.from_pretrained(options.text_encoder or named, device=options.device)
+            return encoder.name, encoder.width, CaptionMemory(encoder.encode, options.device, autocast=autocast)
+        stored = StoredStates(options.text_states)
+        if named and stored.encoder != named:
+            raise ValueError(f"The states are of {stored.encoder}, but the checkpoint was trained with {named}.")
+        return stored.encoder, stored.width, stored
+    except ValueError as error:
+        raise SystemExit(f"{option}: {error}") from error
+
+
 def sheet_prompts(source: Source) -> list[str]:
     """What the sheets show: fixed prompts of the vistas, or captions of other pictures."""
     if source.own_prompts:
@@ -112,16 +135,20 @@ def main(arguments: list[str] | None = None) -> None:
     options.device = team.device
     torch.set_num_threads(max(1, options.threads // team.count))
     model, start = starting_point(options)
-    encoder = TextEncoder.from_pretrained(options.text_encoder or start.get("text_encoder"), device=options.device)
-    if encoder.width != model.config.text_width:
-        raise SystemExit(f"The text encoder {encoder.name} is {encoder.width} wide, the network takes {model.config.text_width}.")
+    autocast = fast_bfloat16(options.device)
+    encoder, width, encode = open_text(options, start.get("text_encoder"), autocast)
+    if width != model.config.text_width and not start:  # a fresh network takes states of any width
+        model = new_model(dataclasses.replace(model.config, text_width=width), options.seed)
+    if width != model.config.text_width:
+        raise SystemExit(f"The text encoder {encoder} is {width} wide, the network takes {model.config.text_width}.")
     plan = make_plan(options, model)
     try:
         sources = open_sources(options.data, model.config.scales, options.seed, options.device)
+        if options.text_states:
+            captions_of(sources)  # refuses captions without end
     except (ImportError, OSError, ValueError) as error:
         raise SystemExit(f"--data: {error}") from error
-    autocast = fast_bfloat16(options.device)
-    sheet_text = encoder.encode(sheet_prompts(sources[0])).to(options.device)
+    sheet_text = encode(sheet_prompts(sources[0])).to(options.device)
     last_sheet = [0.0]
 
     def on_checkpoint(average: LayeredUNet, stage: StageConfig, progress: Progress) -> None:
@@ -138,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
         plan,
         TrainConfig(seed=options.seed, autocast=autocast),
         sources,
-        CaptionMemory(encoder.encode, options.device, autocast=autocast),
+        encode,
         options.run,
         options.device,
         on_checkpoint=on_checkpoint,
@@ -149,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.export and team.leads:
         behind = start.get("training", {}).get("stages", [])
         meta = {
-            "text_encoder": encoder.name,
+            "text_encoder": encoder,
             "preset": trainer.config.preset,
             "vocabulary": sorted({*start.get("vocabulary", ()), *(word for source in sources for word in source.words)}),
             "training": {

@@ -70,6 +70,12 @@ class PictureSet:
             self._learn(captions)
         return torch.stack([self._picture(row) for row in rows]), captions
 
+    def captions(self) -> Iterator[str]:
+        """Every caption of a folder. ValueError for a set that is streamed."""
+        if self.streamed:
+            raise ValueError(f"{self.name} is streamed, so its captions cannot be encoded beforehand: save it as a folder first.")
+        return (one for said in self.rows[self.caption] for one in _said(said))
+
     def _endless(self, seed: int) -> Iterator[Mapping[str, Any]]:
         rows, epoch = self.rows.shuffle(seed=seed, buffer_size=BUFFER), 0
         while True:
@@ -89,8 +95,8 @@ class PictureSet:
 
     def _caption(self, row: Mapping[str, Any], draw: float) -> str:
         """The row's caption, or one of several."""
-        said = row[self.caption]
-        return str(said[int(draw * len(said))] if isinstance(said, (list, tuple)) and said else said or "")
+        said = _said(row[self.caption])
+        return said[int(draw * len(said))]
 
     def _picture(self, row: Mapping[str, Any]) -> Tensor:
         held = row[self.image]
@@ -101,6 +107,11 @@ class PictureSet:
         except OSError as error:
             raise ValueError(f"A picture of {self.name} cannot be read ({held.get('path')}): {error}.") from error
         return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def _said(held: Any) -> list[str]:
+    """The captions of a row, which may hold one, several or none."""
+    return [str(one) for one in held] if isinstance(held, (list, tuple)) and held else [str(held or "")]
 
 
 def _column(name: str, columns: tuple[str, ...], wanted: tuple[str, ...], what: str) -> str:

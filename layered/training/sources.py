@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,10 @@ class Source(Protocol):
         """``count`` pictures (B, 3, size, size) in [−1, 1] and a caption for each; of them those in ``part``."""
         ...
 
+    def captions(self) -> Iterator[str]:
+        """Every caption that ``draw`` can give, some perhaps more than once. ValueError where there is no end to them."""
+        ...
+
 
 class CachedVistas:
     """Pictures that ``python -m layered.world --cache`` rendered before, each with a few captions of its own.
@@ -39,15 +43,19 @@ class CachedVistas:
 
     def __init__(self, *folders: str | Path, captions: int = 4) -> None:
         self.caches = [load_cache(folder) for folder in folders]
-        self.size, self.captions = self.caches[0][0].shape[1], captions
+        self.size, self.captions_each = self.caches[0][0].shape[1], captions
 
     def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
         total = sum(len(specs) for _, specs in self.caches)
         picks = torch.randint(0, total, (count,), generator=generator).tolist()[part]
-        variants = torch.randint(0, self.captions, (count,), generator=generator).tolist()[part]
+        variants = torch.randint(0, self.captions_each, (count,), generator=generator).tolist()[part]
         pixels, specs = zip(*map(self._vista, picks), strict=True)
         images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
         return images, [caption(spec, variant) for spec, variant in zip(specs, variants, strict=True)]
+
+    def captions(self) -> Iterator[str]:
+        specs = (spec for _, specs in self.caches for spec in specs)
+        return (caption(spec, variant) for spec in specs for variant in range(self.captions_each))
 
     def _vista(self, index: int) -> tuple[np.ndarray, VistaSpec]:
         """Picture number ``index`` of all caches together, and its description."""
@@ -71,6 +79,12 @@ class LiveVistas:
         specs = [self.world.spec(index) for index in range(start, start + count)[part]]
         variants = torch.randint(0, 2**31, (count,), generator=generator).tolist()[part]
         return render(specs, self.size, self.device), [caption(s, v) for s, v in zip(specs, variants, strict=True)]
+
+    def captions(self) -> Iterator[str]:
+        raise ValueError(
+            "Vistas that are rendered on the way have captions without end, which cannot be encoded beforehand: "
+            "make a cache with python -m layered.world --cache."
+        )
 
 
 def open_sources(data: Sequence[str], scales: Sequence[int], seed: int, device: str) -> list[Source]:

@@ -1,0 +1,119 @@
+"""Several models on one page server: each has its page, its endpoints and its defaults; queue, worker and store are shared."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_pipeline import SCALES, FakePipeline, serve
+from gradio_client import Client
+
+import app
+from layered.checkpoint import checkpoints_in
+from layered.config import SampleConfig
+from layered.studio import StudioSettings, Worker, build_studio
+from layered.studio.examples import Examples, draw_examples
+from layered.studio.handlers import Handlers
+from layered.studio.links import usual_config
+
+FEW = SampleConfig(steps=4, guidance=1.0, solver="ddim")
+
+
+def student() -> FakePipeline:
+    """A model of three scales that was distilled to four steps."""
+    pipeline = FakePipeline(SCALES[:3], pause=0.0)
+    pipeline.name, pipeline.meta = "Fake 128 (few)", {"distilled": {"steps": 4, "guidance": 4.0}}
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[tuple[str, FakePipeline, FakePipeline]]:
+    first, second = FakePipeline(pause=0.0), student()
+    with serve([first, second]) as (url, _):
+        yield url, first, second
+
+
+def config_of(url: str, page: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{url}config?page={page}") as answer:
+        return json.load(answer)
+
+
+def by_id(config: dict[str, Any]) -> dict[str, Any]:
+    return {part["props"].get("elem_id"): part["props"] for part in config["components"]}
+
+
+def test_each_model_has_a_page_with_its_scales_and_defaults(two):
+    for path, scales, steps, model in (("", SCALES, 25, "fake-512"), ("model-fake-128-few", SCALES[:3], 4, "Fake 128 (few)")):
+        with urllib.request.urlopen(two[0] + path) as answer:
+            assert answer.status == 200
+        parts = by_id(config_of(two[0], path))
+        assert parts["viewer"]["props"]["scales"] == list(scales) and parts["steps"]["value"] == steps
+        assert [size for size in SCALES if f"shift-{size}" in parts] == list(scales)
+        links = parts["masthead"]["value"]["models"]
+        assert [(one["href"], one["here"]) for one in links] == [("./", path == ""), ("./model-fake-128-few", path != "")]
+        assert next(one["name"] for one in links if one["here"]) == model
+
+
+def test_each_model_has_endpoints_with_its_defaults(two):
+    url, first, second = two
+    client = Client(url, verbose=False)
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    common = {"/sample", "/generate", "/trajectory", "/film", "/sweep"}
+    assert set(named) == common | {f"{name}_fake_128_few" for name in common}
+    asked = len(first.asked)
+    *pictures, settings = client.predict("a red balloon", seed=3, api_name="/generate_fake_128_few")
+    assert len(pictures) == 3 and json.loads(settings)["model"] == "Fake 128 (few)"
+    assert second.asked[-1] == ("a red balloon", SampleConfig(steps=4, guidance=1.0, solver="ddim", seed=3))
+    assert len(first.asked) == asked
+    client.predict("a red balloon", seed=3, steps=2, api_name="/generate")
+    assert first.asked[-1][1] == SampleConfig(steps=2, seed=3)
+
+
+def test_what_is_kept_is_bounded_once_for_all_models():
+    first = Handlers(FakePipeline(pause=0.0), StudioSettings(), Worker())
+    second = Handlers(student(), first.settings, first.worker, first)
+    assert second.store is first.store and second.sweeps is first.sweeps
+    assert first.endpoint("sample") == "sample" and second.endpoint("sample") == "sample_fake_128_few"
+
+
+def test_one_model_has_no_links_and_two_of_one_name_are_refused():
+    page = build_studio(FakePipeline(pause=0.0))
+    assert "models" not in by_id(page.config)["masthead"]["value"] and page.pages == [("", "Home", True)]
+    with pytest.raises(ValueError, match="have one name"):
+        build_studio([FakePipeline(), FakePipeline()])
+
+
+def test_a_distilled_model_starts_from_its_own_settings(tmp_path):
+    assert usual_config({}) == SampleConfig() and usual_config(student().meta) == FEW
+    with pytest.raises(ValueError, match="steps"):
+        usual_config({"distilled": {}})
+    pipeline = student()
+    pipeline.digest = "abc"
+    settings = StudioSettings(examples=(("One", "a red balloon"),), drawn_before=str(tmp_path))
+    handlers = Handlers(pipeline, settings, Worker())
+    draw_examples(handlers, tmp_path, [7], cores=1)
+    drawn = Examples(handlers).get("example-one")
+    assert drawn["total"] == 4 and drawn["query"] == "prompt=a+red+balloon&seed=7"  # the rest is the page's default
+
+
+def test_the_shipped_checkpoints_are_offered_unless_others_are_named(tmp_path, monkeypatch):
+    for name, text in (
+        ("b", '{"format": "layered-diffusion"}'),
+        ("a", '{"format": "layered-diffusion"}'),
+        ("c", "{}"),
+        ("d", "["),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(text)
+    (tmp_path / "e").mkdir()
+    assert [path.name for path in checkpoints_in(tmp_path)] == ["a", "b"]
+    monkeypatch.setattr(app, "CHECKPOINT", tmp_path / "a")
+    offered = lambda *words: [Path(name).name for name in app.further(app.parse(list(words)))]  # noqa: E731
+    assert offered("--checkpoint", str(tmp_path / "a")) == ["b"] and offered("--checkpoint", "elsewhere") == []
+    assert offered("--checkpoint", str(tmp_path / "a"), "--also", "none") == []
+    monkeypatch.setenv("LAYERED_ALSO", "x, some one/y")
+    assert offered("--checkpoint", str(tmp_path / "a")) == ["x", "y"]
