@@ -115,8 +115,8 @@ class Explore:
 
         self.prompt.change(handlers.unknown_words, self.prompt, self.words, trigger_mode="always_last", **ASIDE)
         shifts = [values[shift_name(size)] for size in handlers.scales]
-        inputs = [*shifts, values["noise"]]
-        keys = [*(shift_name(size) for size in handlers.scales), "noise"]
+        inputs = [*shifts, values["preset"], values["noise"]]
+        keys = [*(shift_name(size) for size in handlers.scales), "preset", "noise"]
         gr.on(
             [component.change for component in inputs],
             lambda *given: handlers.schedule(dict(zip(keys, given, strict=True))),

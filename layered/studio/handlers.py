@@ -19,7 +19,7 @@ from layered.schedule import Schedule
 from layered.studio import exports
 from layered.studio.encode import frame, states
 from layered.studio.film import FORMATS, film
-from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query
+from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query, with_shifts
 from layered.studio.pace import Pace
 from layered.studio.settings import StudioSettings, shown_scales
 from layered.studio.snippet import checkpoint_name, snippet
@@ -152,7 +152,8 @@ class Handlers:
         """The curves and ρ of the shifts on the page; gr.skip() while one of them is not a number."""
         try:
             shifts = tuple(float(values[shift_name(size)]) for size in self.scales)
-            return schedule_value(Schedule(self.scales, shifts), str(values.get("noise")))
+            config = with_shifts(SampleConfig(), values.get("preset"), shifts, self.scales)
+            return schedule_value(Schedule.of_run(config, self.scales), str(values.get("noise")))
         except (TypeError, ValueError, KeyError):
             return gr.skip()
 
