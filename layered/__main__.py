@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from layered.config import CLIPPINGS, NOISE_MODES, ORDERS, PRESETS, SOLVERS, SPACINGS, STATE_MODES, SampleConfig
 
@@ -19,37 +20,32 @@ DEFAULTS = SampleConfig()
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Arguments of the command; every setting of a run has one."""
     parser = argparse.ArgumentParser(
-        prog="python -m layered", description="Draw a prompt at every scale of a layered diffusion model."
+        prog="python -m layered",
+        description="Draw a prompt at every scale of a layered diffusion model. Settings that are left out are the checkpoint's "
+        f"usual ones: {DEFAULTS.steps} steps and so on, or the run that it was distilled into.",
+        argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("prompt", help="what to draw")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures, the trajectory and its settings")
     parser.add_argument("--checkpoint", default="checkpoints/vista-512", help="folder or hub name of the checkpoint")
-    parser.add_argument("--text-encoder", help="folder of the text encoder, if it is not the installed one")
+    parser.add_argument("--text-encoder", default=None, help="folder of the text encoder, if it is not the installed one")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
-    parser.add_argument("--guidance", type=float, nargs="+", default=[DEFAULTS.guidance], help="one weight, or one per scale")
-    parser.add_argument("--guidance-interval", type=float, nargs=2, default=DEFAULTS.guidance_interval, metavar=("FROM", "TO"))
-    parser.add_argument(
-        "--guided-up-to", type=int, default=DEFAULTS.guided_up_to, help="finest scale that is guided itself, in pixels"
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
-    parser.add_argument("--noise", choices=NOISE_MODES, default=DEFAULTS.noise)
-    parser.add_argument("--preset", choices=PRESETS, default=DEFAULTS.preset, help="schedule preset")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--guidance", type=float, nargs="+", help="one weight, or one per scale")
+    parser.add_argument("--guidance-interval", type=float, nargs=2, metavar=("FROM", "TO"))
+    parser.add_argument("--guided-up-to", type=int, help="finest scale that is guided itself, in pixels")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--noise", choices=NOISE_MODES)
+    parser.add_argument("--preset", choices=PRESETS, help="schedule preset")
     parser.add_argument("--shifts", type=float, nargs="+", help="shift of every scale's log-SNR, coarse to fine")
-    parser.add_argument("--solver", choices=SOLVERS, default=DEFAULTS.solver)
-    parser.add_argument("--eta", type=float, default=DEFAULTS.eta, help="DDIM: 0 deterministic, 1 ancestral")
-    parser.add_argument(
-        "--ddpm-noise", type=float, default=DEFAULTS.ddpm_noise, help="DDPM: interpolation of the variance, 0 to 1"
-    )
-    parser.add_argument("--states", choices=STATE_MODES, default=DEFAULTS.states)
-    parser.add_argument("--clipping", choices=CLIPPINGS, default=DEFAULTS.clipping)
-    parser.add_argument("--spacing", choices=SPACINGS, default=DEFAULTS.spacing)
-    parser.add_argument(
-        "--sleep-below", type=float, default=DEFAULTS.sleep_below, help="log-SNR under which a level is not computed"
-    )
-    parser.add_argument(
-        "--order", choices=ORDERS, default=DEFAULTS.order, help="which scales come first; the pictures are the same"
-    )
+    parser.add_argument("--solver", choices=SOLVERS)
+    parser.add_argument("--eta", type=float, help="DDIM: 0 deterministic, 1 ancestral")
+    parser.add_argument("--ddpm-noise", type=float, help="DDPM: interpolation of the variance, 0 to 1")
+    parser.add_argument("--states", choices=STATE_MODES)
+    parser.add_argument("--clipping", choices=CLIPPINGS)
+    parser.add_argument("--spacing", choices=SPACINGS)
+    parser.add_argument("--sleep-below", type=float, help="log-SNR under which a level is not computed")
+    parser.add_argument("--order", choices=ORDERS, help="which scales come first; the pictures are the same")
     parser.add_argument("--scales", type=int, nargs="+", help="only the coarsest few scales, in pixels")
     parser.add_argument("--detail-prompt", default="", help="another prompt for the scales above the base")
     return parser.parse_args(arguments)
@@ -59,18 +55,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Draw, with a progress bar; returns the exit status."""
     options = parse(arguments)
     try:
-        values = {f.name: getattr(options, f.name) for f in dataclasses.fields(SampleConfig)}
-        values["guidance"] = tuple(options.guidance) if len(options.guidance) > 1 else options.guidance[0]
-        config = SampleConfig(**values)
-        draw(options, config)
+        given = {f.name: getattr(options, f.name) for f in dataclasses.fields(SampleConfig) if f.name in options}
+        SampleConfig(**given)  # says what is wrong before the checkpoint is read
+        draw(options, given)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def draw(options: argparse.Namespace, config: SampleConfig) -> None:
-    """Run the pipeline and write one PNG per scale and the trajectory."""
+def draw(options: argparse.Namespace, given: Mapping[str, Any]) -> None:
+    """Run the pipeline, as usual but for the settings that are ``given``; write one PNG per scale and the trajectory."""
     from PIL import Image
     from tqdm import tqdm
 
@@ -78,6 +73,7 @@ def draw(options: argparse.Namespace, config: SampleConfig) -> None:
     from layered.trajectory import to_uint8
 
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, text_encoder=options.text_encoder, device=options.device)
+    config = dataclasses.replace(pipeline.usual, **given)
     if unknown := pipeline.unknown_words(options.prompt):
         print("Never seen in training:", ", ".join(unknown))
     with tqdm(total=config.steps, unit="step") as bar:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from layered.config import PRESETS, ModelConfig, model_config_from_dict, to_json_dict
+from layered.config import PRESETS, ModelConfig, model_config_from_dict, sample_config_from_dict, to_json_dict
 from layered.unet import LayeredUNet
 
 CONFIG_FILE = "config.json"
@@ -24,6 +24,7 @@ CARD_LIMIT = 100_000  # characters of a card that are read
 FORMAT = "layered-diffusion"
 FORMAT_VERSION = 1
 _META = ("text_encoder", "preset", "vocabulary", "training")  # what a checkpoint says besides the architecture
+_MORE = ("distilled",)  # what it may say too
 
 
 class CheckpointError(ValueError):
@@ -35,8 +36,9 @@ def save_checkpoint(folder: str | Path, model: LayeredUNet, meta: Mapping[str, A
 
     A file that is there already is replaced only when its successor is whole.
     ``meta`` has exactly these names: ``text_encoder`` (its name), ``preset`` (of the schedule it was trained with),
-    ``vocabulary`` (the words of its captions), ``training`` (a summary, any JSON values). Raises CheckpointError when
-    ``meta`` is not of that form, or when a weight is not a finite number in ``dtype``.
+    ``vocabulary`` (the words of its captions), ``training`` (a summary, any JSON values); and ``distilled`` for a network that
+    was distilled into few steps: the settings of the run that it learnt, ``guidance`` being the weight folded into it.
+    Raises CheckpointError when ``meta`` is not of that form, or when a weight is not a finite number in ``dtype``.
     """
     folder = Path(folder)
     if problem := _problem_of_meta(meta):
@@ -48,7 +50,7 @@ def save_checkpoint(folder: str | Path, model: LayeredUNet, meta: Mapping[str, A
             "The training has diverged: export an earlier state, or save in float32."
         )
     header = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    config = header | {"model": to_json_dict(model.config)} | {name: meta[name] for name in _META}
+    config = header | {"model": to_json_dict(model.config)} | {name: meta[name] for name in (*_META, *_MORE) if name in meta}
     try:
         text = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
@@ -177,8 +179,8 @@ def _read_config(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
 
 def _problem_of_meta(meta: Mapping[str, Any]) -> str | None:
     """What is wrong with the entries beside the architecture, as a sentence; None if nothing is."""
-    if unknown := sorted(set(meta) - set(_META)):
-        return f"unknown entries {', '.join(unknown[:5])}; known are {', '.join(_META)}."
+    if unknown := sorted(set(meta) - {*_META, *_MORE}):
+        return f"unknown entries {', '.join(unknown[:5])}; known are {', '.join((*_META, *_MORE))}."
     if missing := [name for name in _META if name not in meta]:
         return f"it lacks {', '.join(missing)}."
     if not isinstance(meta["text_encoder"], str) or not meta["text_encoder"]:
@@ -188,6 +190,11 @@ def _problem_of_meta(meta: Mapping[str, Any]) -> str | None:
     words = meta["vocabulary"]
     if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
         return "vocabulary must be a list of words."
+    if "distilled" in meta:
+        try:
+            sample_config_from_dict(meta["distilled"])
+        except (ValueError, TypeError) as error:
+            return f"distilled: {error}"
     return None if isinstance(meta["training"], Mapping) else "training must be names with values."
 
 

@@ -32,7 +32,7 @@ LEVEL_INPUTS: tuple[LevelInput, ...] = ("z", "detail")
 Order = Literal["together", "coarse-first"]
 ORDERS: tuple[Order, ...] = ("together", "coarse-first")
 
-PRESETS: tuple[str, ...] = ("aligned", "paper", "unshifted")
+PRESETS: tuple[str, ...] = ("aligned", "paper", "unshifted", "interpolated")
 
 
 # ------------------------------------------------------------------ checks
@@ -225,7 +225,7 @@ class SampleConfig:
     seed: int = 0  # 0 to 2**32 - 1
     noise: NoiseMode = "sinc"  # how the scales share their noise
     preset: str = "aligned"  # schedule preset, see ``layered.schedule``
-    shifts: tuple[float, ...] | None = None  # natural log, one per scale coarse to fine; None: the preset's
+    shifts: tuple[float, ...] | None = None  # natural log, one per scale coarse to fine, the same at every t; None: the preset's
     solver: Solver = "ddpm"
     eta: float = 0.0  # DDIM only: 0 deterministic, 1 ancestral
     ddpm_noise: float = 0.2  # DDPM only: simple diffusion's interpolation between the two variance bounds, 0 to 1

@@ -1,4 +1,4 @@
-"""From network outputs to pictures and losses: sleeping levels, classifier-free guidance, equation 3 (paper, section 2.4)."""
+"""From network outputs to pictures: sleeping levels and classifier-free guidance."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from layered.config import LevelConfig, ModelConfig
 from layered.layers import Prompts, TextStates, prompt_at
-from layered.prediction import posterior_variance
 from layered.pyramid import enlarge_image
 
 if TYPE_CHECKING:
     from layered.unet import LayeredUNet, LevelOutput
-
-LOSS_FLOOR = 0.02  # the smallest variance by which a squared error is divided, so that nearly clean samples do not rule
-BELOW_ERROR = 0.05  # variance of the error of the level below, as a part of σ², which a level cannot mend
 
 # ------------------------------------------------------------------ sleeping levels
 
@@ -193,31 +188,3 @@ def _and_empty(text: Prompts) -> Prompts:
 
 def _twice(values: Mapping[int, Tensor]) -> dict[int, Tensor]:
     return {size: torch.cat([value, value]) for size, value in values.items()}
-
-
-# ------------------------------------------------------------------ training
-
-
-def loss_weight(level: LevelConfig, logsnr: Tensor) -> Tensor:
-    """w_t of equation 3, on the squared error of x̂: 1 over the variance that its error has to begin with. (B,) → (B,).
-
-    For a base that is 1/σ² (floored), which makes it the squared error in v. For a level with a ``detail_std`` it is the variance
-    of its detail given z, and the part of σ² by which the prediction below errs: so no noise level outweighs the others.
-    """
-    variance = torch.sigmoid(-logsnr)  # σ²
-    if level.detail_std is None:
-        return 1.0 / variance.clamp_min(LOSS_FLOOR)
-    detail = posterior_variance(logsnr, level.detail_std) + BELOW_ERROR * variance
-    return 1.0 / detail.clamp_min(LOSS_FLOOR * level.detail_std**2)
-
-
-def scale_losses(
-    config: ModelConfig, x0_hat: Mapping[int, Tensor], x0: Mapping[int, Tensor], logsnr: Mapping[int, Tensor]
-) -> dict[int, Tensor]:
-    """Equation 3 before the sum: the weighted mean squared error of every scale of ``x0_hat``, each a scalar."""
-    losses = {}
-    for level in config.levels:
-        if level.size in x0_hat:
-            error = (x0_hat[level.size] - x0[level.size]).square().mean(dim=(1, 2, 3))
-            losses[level.size] = (loss_weight(level, logsnr[level.size]) * error).mean()
-    return losses

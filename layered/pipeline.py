@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from layered.checkpoint import find_checkpoint, load_checkpoint, read_card, weights_digest
-from layered.config import MAX_PROMPT, SampleConfig
+from layered.config import MAX_PROMPT, SampleConfig, sample_config_from_dict
 from layered.diffusion import GuidedDenoiser
 from layered.layers import Prompts, TextStates
 from layered.sampler import Step, make_generators, sample
@@ -71,6 +72,15 @@ class LayeredPipeline:
         """Number of the network's parameters."""
         return sum(p.numel() for p in self.model.parameters())
 
+    @property
+    def usual(self) -> SampleConfig:
+        """The settings of a run unless others are asked for: ``SampleConfig``'s, with the schedule that the network was trained
+        with; of a distilled network the run that it learnt, with DDIM, and without guidance, which is folded into it."""
+        config = sample_config_from_dict(self.meta.get("distilled", {}))
+        if "distilled" in self.meta:
+            config = dataclasses.replace(config, guidance=1.0, solver="ddim", eta=0.0)
+        return dataclasses.replace(config, preset=self.meta.get("preset", config.preset))
+
     def unknown_words(self, prompt: str) -> list[str]:
         """Words of the prompt that the training captions never contained."""
         return self.vocabulary.unknown(prompt) if self.vocabulary.words else []
@@ -84,12 +94,7 @@ class LayeredPipeline:
 
     def schedule(self, config: SampleConfig) -> Schedule:
         """The schedule of a run: the preset's shifts, or the run's own."""
-        scales = self.run_scales(config)
-        if config.shifts is None:
-            return Schedule.preset(config.preset, scales)
-        if len(config.shifts) != len(scales):
-            raise ValueError(f"Shifts: expected {len(scales)}, one for each of {scales}, got {len(config.shifts)}.")
-        return Schedule(scales, tuple(float(shift) for shift in config.shifts))
+        return Schedule.of_run(config, self.run_scales(config))
 
     def encode(self, prompt: str) -> TextStates:
         """The text encoder's states of one prompt. Raises PromptError for a prompt that is empty or too long."""
@@ -127,9 +132,9 @@ class LayeredPipeline:
         In the order coarse-first every step comes twice, first without the scales that are ``pending``.
 
         ``step.x0[512]`` is (1, 3, 512, 512) in [−1, 1]. The prompt and the settings are checked before the first step: raises
-        PromptError or ValueError with a sentence that says what to change.
+        PromptError or ValueError with a sentence that says what to change. Without ``config`` it is ``usual``.
         """
-        config = config or SampleConfig()
+        config = config or self.usual
         return self.stream_batch([prompt], config, [config.seed])
 
     def stream_batch(self, prompts: Sequence[str], config: SampleConfig, seeds: Sequence[int]) -> Iterator[Step]:
@@ -159,7 +164,7 @@ class LayeredPipeline:
         self, prompt: str, config: SampleConfig | None = None, on_step: Callable[[Step], None] | None = None
     ) -> Trajectory:
         """Run to the end and return the whole trajectory; ``on_step`` sees every step as it is made."""
-        config = config or SampleConfig()
+        config = config or self.usual
         steps = {}
         for step in self.stream(prompt, config):
             steps[step.index] = step

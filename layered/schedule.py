@@ -9,31 +9,48 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from layered.config import PRESETS, SPACINGS, Spacing
+from layered.config import PRESETS, SPACINGS, SampleConfig, Spacing
 
 LOGSNR_RANGE = (-15.0, 15.0)  # of the unshifted cosine; a shift moves both ends (simple diffusion, appendix A)
 STEP_LOGSNR_RANGE = (-9.0, 15.0)  # unshifted log-SNR of the steps of spacing "logsnr": from global colour to the finest detail
-CROSSING_POINTS = 2001  # times among which a moving shift's crossing is looked for; between two, a straight line
+BISECTIONS = 60  # of [0, 1] for the time of a log-SNR under a moving shift: down to the last bit of float64
+DETAIL_REFERENCE = 8  # the reference of preset "interpolated" at t = 0, in references: 32 to 256 pixels, as in equation 6
 MAX_SHIFT_RISE = 2 * math.pi  # the cosine falls by at least this much per unit of t
 
 
 # ------------------------------------------------------------------ one scale
 
 
-def shifted_cosine_logsnr(t: Tensor, shift: float | Tensor = 0.0) -> Tensor:
+def shifted_cosine_logsnr(t: Tensor, shift: float | Tensor = 0.0, end_shift: float | Tensor | None = None) -> Tensor:
     """λ(t) = −2 log tan(πt/2) + δ (simple diffusion, equation 5 in log space), the first term clipped to ``LOGSNR_RANGE``.
 
-    ``t`` in [0, 1] of any shape and floating type; ``shift`` broadcasts against it. The clip moves with the shift. Simple
+    With ``end_shift`` δ moves in a straight line from ``shift`` at t = 0 to that at t = 1 (its equation 6, «interpolated»).
+    ``t`` in [0, 1] of any shape and floating type; the shifts broadcast against it. The clip moves with the shift. Simple
     diffusion squeezes the angle into the range instead of clipping; the two differ only within 4e-4 of either end of t.
     """
     # tan as a ratio of sines: precise at both ends, in float32 too
     cosine = 2 * (torch.sin((1 - t) * (math.pi / 2)).log() - torch.sin(t * (math.pi / 2)).log())
-    return cosine.clamp(*LOGSNR_RANGE) + shift
+    return cosine.clamp(*LOGSNR_RANGE) + moving_shift(t, shift, end_shift)
 
 
-def time_of_logsnr(logsnr: Tensor) -> Tensor:
-    """t at which the unshifted cosine has this log-SNR: t = (2/π) atan(exp(−λ/2)), the inverse of equation 5 without shift."""
-    return torch.atan(torch.exp(-logsnr / 2)) * (2 / math.pi)
+def moving_shift(t: float | Tensor, shift: float | Tensor, end_shift: float | Tensor | None) -> float | Tensor:
+    """δ at time t: (1 − t) δ(0) + t δ(1), or the same at every t without ``end_shift``."""
+    return shift if end_shift is None else (1 - t) * shift + t * end_shift
+
+
+def time_of_logsnr(logsnr: Tensor, shift: float | Tensor = 0.0, end_shift: float | Tensor | None = None) -> Tensor:
+    """t at which the shifted cosine has this log-SNR, shaped like ``logsnr``: the inverse of ``shifted_cosine_logsnr``.
+
+    t = (2/π) atan(exp(−(λ − δ)/2)); by bisection in float64 where the shift moves, 0 or 1 where it never has it.
+    """
+    if end_shift is None:
+        return torch.atan(torch.exp(-(logsnr - shift) / 2)) * (2 / math.pi)
+    low, high = torch.zeros_like(logsnr, dtype=torch.float64), torch.ones_like(logsnr, dtype=torch.float64)
+    for _ in range(BISECTIONS):  # λ falls as t grows
+        middle = (low + high) / 2
+        above = shifted_cosine_logsnr(middle, shift, end_shift) > logsnr
+        low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+    return ((low + high) / 2).to(logsnr.dtype)
 
 
 def alpha_sigma(logsnr: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,7 +66,7 @@ class Schedule:
     """The log-SNR of every scale over one shared time t.
 
     With ``end_shifts`` the shift moves in a straight line from ``shifts`` at t = 0 to ``end_shifts`` at t = 1 (simple diffusion,
-    equation 6; its appendix names the two ends the other way round).
+    equation 6; its appendix A swaps the two ends, and preset ``interpolated`` follows the appendix).
     """
 
     scales: tuple[int, ...]  # resolutions in pixels, coarse to fine
@@ -88,41 +105,55 @@ class Schedule:
         ``aligned``: δ = 2 log(reference / r), every scale one noisy picture seen at its size (simple diffusion, equation 5).
         ``paper``: 0 up to 128 pixels, log 1/8 at 256, log 1/32 at 512 (paper, section 2.3), and on along the same line.
         ``unshifted``: 0 (the failure of the paper's figure A.3).
+        ``interpolated``: aligned at every t, the reference moving from 8 × ``reference`` at t = 0 to ``reference`` at t = 1, as
+        in simple diffusion's appendix A: noise as strong as ``aligned`` has it where the picture is decided, and weaker where its
+        detail is drawn, so that more of the steps go to it. Equation 6 as printed has the two ends the other way round, which
+        leaves less room for detail, not more.
         """
+        ends = None
         if name == "aligned":
             shifts = [2 * math.log(reference / size) for size in scales]
+        elif name == "interpolated":
+            shifts, ends = ([2 * math.log(r / size) for size in scales] for r in (DETAIL_REFERENCE * reference, reference))
         elif name == "paper":
             shifts = [0.0 if size <= 128 else math.log(1 / 8) + 2 * math.log(256 / size) for size in scales]
         elif name == "unshifted":
             shifts = [0.0] * len(scales)
         else:
             raise ValueError(f"Unknown schedule preset {name!r}: choose one of {', '.join(PRESETS)}.")
-        return cls(tuple(scales), tuple(shifts))
+        return cls(tuple(scales), tuple(shifts), ends and tuple(ends))
+
+    @classmethod
+    def of_run(cls, config: SampleConfig, scales: Sequence[int]) -> Schedule:
+        """The schedule of a run at these scales: its own shifts, which stay the same at every t, or its preset.
+
+        ValueError unless there is one shift per scale.
+        """
+        if config.shifts is None:
+            return cls.preset(config.preset, scales)
+        if len(config.shifts) != len(scales):
+            raise ValueError(f"Shifts: expected {len(scales)}, one for each of {tuple(scales)}, got {len(config.shifts)}.")
+        return cls(tuple(scales), config.shifts)
 
     def shift(self, size: int, t: float | Tensor = 0.0) -> float | Tensor:
         """δ of one scale at time t (equation 6 when the schedule has end shifts, else constant)."""
+        return moving_shift(t, *self._ends(size))
+
+    def _ends(self, size: int) -> tuple[float, float | None]:
+        """δ of one scale at t = 0 and, if it moves, at t = 1."""
         index = self.scales.index(size)
-        if self.end_shifts is None:
-            return self.shifts[index]
-        return (1 - t) * self.shifts[index] + t * self.end_shifts[index]
+        return self.shifts[index], self.end_shifts and self.end_shifts[index]
 
     def logsnr(self, t: float | Tensor) -> dict[int, Tensor]:
         """λ of every scale at t, shaped and typed like ``t``; a plain number gives float64 scalars."""
         time = t if isinstance(t, Tensor) else torch.tensor(t, dtype=torch.float64)
-        return {size: shifted_cosine_logsnr(time, self.shift(size, time)) for size in self.scales}
+        return {size: shifted_cosine_logsnr(time, *self._ends(size)) for size in self.scales}
 
     def time_of(self, size: int, logsnr: float = 0.0) -> float | None:
         """t at which one scale has this log-SNR; None where it never has. At 0 signal and noise are equally strong."""
-        if self.end_shifts is None:
-            at, low, high = logsnr - self.shifts[self.scales.index(size)], *LOGSNR_RANGE
-            return float(time_of_logsnr(torch.tensor(at, dtype=torch.float64))) if low < at < high else None
-        t = torch.linspace(0, 1, CROSSING_POINTS, dtype=torch.float64)
-        over = self.logsnr(t)[size] - logsnr
-        before = int((over > 0).sum()) - 1  # it falls wherever it is not clipped
-        if before < 0 or before + 1 == len(t):
-            return None
-        part = over[before] / (over[before] - over[before + 1])
-        return float(t[before] + part * (t[before + 1] - t[before]))
+        at = torch.tensor(logsnr, dtype=torch.float64)
+        most, least = (float(self.logsnr(end)[size]) for end in (0.0, 1.0))
+        return float(time_of_logsnr(at, *self._ends(size))) if least < logsnr < most else None
 
     def rho(self, t: float = 0.5) -> dict[tuple[int, int], float]:
         """ρ = s · exp((δ_hi − δ_lo)/2) of neighbouring scales, s the ratio of their sizes: how much more noise than the coarse

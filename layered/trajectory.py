@@ -103,7 +103,7 @@ class Trajectory:
     config: SampleConfig
     model: str  # name of the checkpoint
     scales: tuple[int, ...]  # coarse to fine
-    shifts: tuple[float, ...]  # δ that the run used, one per scale
+    shifts: tuple[float, ...]  # δ that the run used, one per scale; at t = 0 where its preset moves them
     steps: tuple[Step, ...]  # of one picture each: tensors (1, 3, S, S)
 
     def __post_init__(self) -> None:

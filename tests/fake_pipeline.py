@@ -63,7 +63,7 @@ class FakePipeline:
         pause: float = 0.02,
     ) -> None:
         self.scales, self.pause, self.known = scales, pause, KNOWN
-        self.meta: dict[str, Any] = {}
+        self.usual = SampleConfig()
         self.model: Any = thin_network(scales)
         self.vocabulary = Vocabulary(VOCABULARY)
         self.card = CARD
@@ -80,12 +80,7 @@ class FakePipeline:
 
     def schedule(self, config: SampleConfig) -> Schedule:
         """As the real one's."""
-        scales = config.scales or self.scales
-        if config.shifts is None:
-            return Schedule.preset(config.preset, scales)
-        if len(config.shifts) != len(scales):
-            raise ValueError(f"Shifts: expected {len(scales)}, got {len(config.shifts)}.")
-        return Schedule(scales, config.shifts)
+        return Schedule.of_run(config, config.scales or self.scales)
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Every word but the few known ones."""

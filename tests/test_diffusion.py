@@ -1,16 +1,12 @@
-"""Guidance, sleeping levels and the loss of equation 3."""
+"""Guidance and sleeping levels."""
 
 from __future__ import annotations
-
-import dataclasses
 
 import pytest
 import torch
 
-from layered.config import LevelConfig
-from layered.diffusion import GuidedDenoiser, awake_scales, guide, loss_weight, predict, scale_losses
+from layered.diffusion import GuidedDenoiser, awake_scales, guide, predict
 from layered.layers import TextStates
-from layered.prediction import noisy, posterior_variance, v_from_x0
 from tests.test_unet import awake, inputs, tiny
 
 
@@ -94,25 +90,3 @@ def test_a_level_under_one_that_is_awake_is_computed() -> None:
     assert awake_scales((16, 32, 64), {**logsnr, 64: torch.tensor([-20.0])}, -8.0) == (16,)
     assert awake_scales((16, 32, 64), logsnr, None) == (16, 32, 64)
     assert awake_scales((16, 32), {16: torch.tensor([-30.0]), 32: torch.tensor([-30.0])}, 0.0) == (16,)
-
-
-@pytest.mark.parametrize("prediction", ["x", "v"])
-def test_the_loss_is_the_squared_error_in_v(prediction) -> None:
-    x0 = torch.randn(3, 3, 8, 8)
-    logsnr = torch.tensor([-5.0, 0.3, 3.0])  # above the floor
-    config = dataclasses.replace(tiny(16), levels=(LevelConfig(8, 1, 4, prediction=prediction),), text_width=12)
-    z = noisy(x0, torch.randn_like(x0), logsnr)
-    guess = x0 + 0.1 * torch.randn_like(x0)
-    loss = scale_losses(config, {8: guess}, {8: x0}, {8: logsnr})[8]
-    in_v = (v_from_x0(guess, z, logsnr) - v_from_x0(x0, z, logsnr)).square().mean()
-    assert loss.item() == pytest.approx(in_v.item(), rel=1e-3)
-
-
-@pytest.mark.parametrize("prediction", ["x", "v", "posterior"])
-def test_the_loss_of_a_level_that_adds_detail_is_even_over_noise_levels(prediction) -> None:
-    """A level whose error is what the detail and the level below leave open has the same loss everywhere above the floor."""
-    level = LevelConfig(8, 1, 4, prediction=prediction, detail_std=0.1)
-    logsnr = torch.tensor([-3.0, 0.0, 4.0])
-    error = posterior_variance(logsnr, 0.1) + 0.05 * torch.sigmoid(-logsnr)
-    assert torch.allclose(loss_weight(level, logsnr) * error, torch.ones(3), atol=1e-4)
-    assert loss_weight(level, torch.tensor([20.0])) == pytest.approx(1 / (0.02 * 0.01), rel=1e-3)

@@ -140,6 +140,8 @@ def test_shifts_are_added_to_what_explore_has_and_cut_to_the_scales_drawn():
     assert paper.preset == "paper" and paper.shifts is None
     assert moved.shifts == pytest.approx([shift + 1 for shift in Schedule.preset("paper", SCALES).shifts], abs=0.006)
     assert flat.preset == "unshifted" and flat.shifts is None and raised.shifts == (1.0,) * 5
+    with pytest.raises(ValueError, match="interpolated moves its shifts"):
+        grid(axis(ALL_SHIFTS, "0, 1"), axis("preset", ["paper", "interpolated"]))
     drawn = [cell.config_drawn for cell in made.cells]
     assert all(config.scales == (32, 64, 128) for config in drawn)
     assert drawn[0].shifts is None and drawn[3].shifts == (1.0,) * 3

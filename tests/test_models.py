@@ -18,7 +18,6 @@ from layered.config import SampleConfig
 from layered.studio import StudioSettings, Worker, build_studio
 from layered.studio.examples import Examples, draw_examples
 from layered.studio.handlers import Handlers
-from layered.studio.links import usual_config
 
 FEW = SampleConfig(steps=4, guidance=1.0, solver="ddim")
 
@@ -26,7 +25,7 @@ FEW = SampleConfig(steps=4, guidance=1.0, solver="ddim")
 def student() -> FakePipeline:
     """A model of three scales that was distilled to four steps."""
     pipeline = FakePipeline(SCALES[:3], pause=0.0)
-    pipeline.name, pipeline.meta = "Fake 128 (few)", {"distilled": {"steps": 4, "guidance": 4.0}}
+    pipeline.name, pipeline.usual = "Fake 128 (few)", FEW
     return pipeline
 
 
@@ -88,9 +87,6 @@ def test_one_model_has_no_links_and_two_of_one_name_are_refused():
 
 
 def test_a_distilled_model_starts_from_its_own_settings(tmp_path):
-    assert usual_config({}) == SampleConfig() and usual_config(student().meta) == FEW
-    with pytest.raises(ValueError, match="steps"):
-        usual_config({"distilled": {}})
     pipeline = student()
     pipeline.digest = "abc"
     settings = StudioSettings(examples=(("One", "a red balloon"),), drawn_before=str(tmp_path))

@@ -87,6 +87,7 @@ def test_the_same_seed_gives_the_same_picture_in_a_batch(pipeline) -> None:
         {"noise": "bilinear"},
         {"preset": "paper"},
         {"preset": "unshifted"},
+        {"preset": "interpolated"},
         {"shifts": (0.0, -1.0, -2.0)},
         {"solver": "ddim"},
         {"solver": "ddpm"},

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from layered.config import SampleConfig
 from layered.schedule import (
     LOGSNR_RANGE,
     STEP_LOGSNR_RANGE,
@@ -99,6 +100,47 @@ def test_interpolated_starts_and_ends_at_its_two_schedules() -> None:
     assert both.rho(0.0) == pytest.approx(near.rho()) and both.rho(1.0) == pytest.approx(far.rho())
 
 
+def test_the_interpolated_preset_is_simple_diffusions_appendix() -> None:
+    """t λ(shift 32) + (1 − t) λ(shift 256): appendix A with noise_d_low 32 and noise_d_high 256."""
+    t = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
+    schedule = Schedule.preset("interpolated", COMPACT)
+    for size in COMPACT:
+        low, high = (shifted_cosine_logsnr(t) + 2 * math.log(noise_d / size) for noise_d in (32, 256))
+        assert torch.allclose(schedule.logsnr(t)[size], t * low + (1 - t) * high)
+
+
+def test_the_interpolated_preset_falls_all_the_way_and_leaks_nowhere() -> None:
+    schedule = Schedule.preset("interpolated", COMPACT)
+    t = torch.linspace(0, 1, 4001, dtype=torch.float64)
+    for size in COMPACT:
+        assert (schedule.logsnr(t)[size].diff() < 0).all()
+    for at in (0.0, 0.3, 1.0):
+        assert list(schedule.rho(at).values()) == pytest.approx([1] * 4)
+    aligned = Schedule.preset("aligned", COMPACT)
+    assert schedule.end_shifts == pytest.approx(aligned.shifts)
+    assert all(schedule.logsnr(0.2)[size] > aligned.logsnr(0.2)[size] + 3 for size in COMPACT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_time_of_a_logsnr_inverts_every_shifted_cosine(dtype: torch.dtype) -> None:
+    logsnr = torch.linspace(-8, 8, 33, dtype=dtype)
+    start = torch.linspace(-5, 4, 33, dtype=dtype)
+    for end in (None, start - 4.2, start + 6.0):
+        t = time_of_logsnr(logsnr, start, end)
+        assert t.dtype == dtype and (t > 0).all() and (t < 1).all()
+        assert torch.allclose(shifted_cosine_logsnr(t, start, end), logsnr, atol=1e-9 if dtype == torch.float64 else 2e-3)
+    for never, edge in ((99.0, 0.0), (-99.0, 1.0)):
+        assert float(time_of_logsnr(torch.tensor(never), 0.0, 1.0)) == pytest.approx(edge, abs=1e-9)
+
+
+def test_the_schedule_of_a_run_is_its_shifts_or_its_preset() -> None:
+    assert Schedule.of_run(SampleConfig(preset="interpolated"), COMPACT) == Schedule.preset("interpolated", COMPACT)
+    own = Schedule.of_run(SampleConfig(preset="interpolated", shifts=(1.0, -1.0)), (32, 64))
+    assert own == Schedule((32, 64), (1.0, -1.0))
+    with pytest.raises(ValueError, match="expected 2"):
+        Schedule.of_run(SampleConfig(shifts=(1.0,)), (32, 64))
+
+
 def test_logsnr_keeps_the_shape_and_type_of_t() -> None:
     value = Schedule.preset("aligned", (64, 128)).logsnr(torch.rand(5))
     assert value[64].shape == (5,) and value[64].dtype == torch.float32
@@ -123,7 +165,7 @@ def test_spacings_are_equal_in_what_they_are_named_after() -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Schedule.preset("warm", (32,)), "aligned, paper, unshifted"),
+        (lambda: Schedule.preset("warm", (32,)), "aligned, paper, unshifted, interpolated"),
         (lambda: Schedule((32, 64), (0.0,)), "one per scale"),
         (lambda: Schedule((64, 32), (0.0, 0.0)), "coarse to fine"),
         (lambda: Schedule((), ()), "coarse to fine"),
@@ -151,5 +193,5 @@ def test_the_time_of_a_logsnr_with_a_moving_shift() -> None:
     moving = Schedule((128, 256), (1.0, -4.0), (-3.0, 2.0))
     for size in moving.scales:
         for logsnr in (-3.0, 0.0, 4.0):
-            assert float(moving.logsnr(moving.time_of(size, logsnr))[size]) == pytest.approx(logsnr, abs=0.02)
+            assert float(moving.logsnr(moving.time_of(size, logsnr))[size]) == pytest.approx(logsnr, abs=1e-9)
     assert moving.time_of(128, 20.0) is None and moving.time_of(128, -20.0) is None

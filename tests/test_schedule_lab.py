@@ -6,6 +6,7 @@ import gradio as gr
 import pytest
 from fake_pipeline import SCALES, FakePipeline
 
+from layered.config import PRESETS
 from layered.schedule import Schedule
 from layered.studio.handlers import Handlers
 from layered.studio.page import build_studio
@@ -48,9 +49,19 @@ def test_the_controls_make_the_schedule(tab) -> None:
     value = tab._curves(*controls(tab, (1, 0, 0, -2, -4), t=0.1))
     assert value["shifts"] == {"32": 1.0, "64": 0.0, "128": 0.0, "256": -2.0, "512": -4.0} and not value["moving"]
     value = tab._curves(*controls(tab, (1, 0, 0, -2, -4), True, (1, 0, -1)))
-    assert value["moving"] and value["ends"] == {"32": 1.0, "64": 0.0, "128": 1.0, "256": 0.0, "512": -1.0}
+    assert value["moving"] and value["ends"] == {"32": 2.0, "64": 1.0, "128": 1.0, "256": 0.0, "512": -1.0}
     shown = tab._noised(*controls(tab, (1, 0, 0, -2, -4)), "Night")
     assert [one["logsnr"] for one in shown["rows"][0]["scales"]] == [0.0, -2.0, -4.0] and shown["picture"] == "Night"
+
+
+def test_a_preset_fills_shifts_and_ends_alike(tab) -> None:
+    """The controls that a preset fills make the preset's curves again, those of the scales without an end slider too."""
+    for name in PRESETS:
+        starts = [round(shift, 2) for shift in Schedule.preset(name, SCALES).shifts]
+        value, exact = tab._curves(*starts, *tab._preset_ends(name), 0.5), lab_value(Schedule.preset(name, SCALES), 0.5)
+        assert value["moving"] == exact["moving"] == (name == "interpolated")
+        for when in ("shifts", "ends"):
+            assert value[when] == pytest.approx(exact[when], abs=0.011)
 
 
 @pytest.mark.parametrize(

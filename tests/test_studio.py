@@ -108,6 +108,17 @@ def test_untouched_preset_stays_exact_and_moved_shifts_count():
     assert moved.shifts[0] == 0.5
 
 
+def test_a_preset_whose_shifts_move_is_drawn_and_kept_as_long_as_none_is_moved_by_hand():
+    moving = flatten(SampleConfig(preset="interpolated"), SCALES)
+    config = to_config(moving, SCALES)
+    assert (config.preset, config.shifts) == ("interpolated", None)
+    handlers = Handlers(FakePipeline(), StudioSettings(), Worker())
+    drawn = handlers.schedule(moving)
+    assert drawn == schedule_value(Schedule.preset("interpolated", SCALES), "sinc")
+    by_hand = to_config(moving | {"shift_512": 0.0, "preset": CUSTOM}, SCALES)
+    assert by_hand.shifts[-1] == 0.0 and Schedule.of_run(by_hand, SCALES).end_shifts is None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [

@@ -10,6 +10,7 @@ import torch
 
 from layered.checkpoint import save_checkpoint
 from layered.layers import TextStates
+from layered.pyramid import downsample_noise
 from layered.schedule import Schedule
 from layered.training.__main__ import parse, starting_point
 from layered.training.batches import Batches, draw_shifts, draw_times
@@ -82,9 +83,9 @@ def test_training_lowers_the_loss(tmp_path) -> None:
     stage = dataclasses.replace(plan()[0], pictures=1600, lr=3e-3)
     run = trainer(tmp_path, stages=[stage])
     batch = Batches(run.model.config, stage, CONFIG, Gradients(), encode, 9, "cpu").make(0)
-    before = batch_losses(run.model, batch, (16,), autocast=False)[16]
+    before = batch_losses(run.model, batch, (16,), CONFIG)[16]
     run.run()
-    assert batch_losses(run.model, batch, (16,), autocast=False)[16] < 0.5 * before
+    assert batch_losses(run.model, batch, (16,), CONFIG)[16] < 0.5 * before
 
 
 def test_a_run_that_was_stopped_resumes_to_the_bit(tmp_path) -> None:
@@ -143,8 +144,6 @@ def test_shared_and_independent_noise_are_mixed_and_flagged() -> None:
     noise = batches._noise(8, 4, seed=0)
     shared = batches.make(0).shared_noise
     assert shared.tolist() == [0.0] * 4 + [1.0] * 4
-    from layered.pyramid import downsample_noise
-
     agreement = (downsample_noise(noise[64], 16) * noise[16]).mean(dim=(1, 2, 3))
     assert agreement[:4].abs().max() < 0.2 and (agreement[4:] - 1).abs().max() < 0.2
 
@@ -164,7 +163,8 @@ def test_crops_nest_and_lie_on_cells() -> None:
 
 
 def test_shifts_are_half_exactly_the_preset() -> None:
-    shifts = draw_shifts(CONFIG, (32, 64, 128), 4000, torch.Generator().manual_seed(0))
+    shifts, end = draw_shifts(CONFIG, (32, 64, 128), 4000, torch.Generator().manual_seed(0))
+    assert end is None
     preset = torch.tensor(Schedule.preset("aligned", (32, 64, 128)).shifts)
     exact = torch.isclose(shifts, preset).all(dim=1)
     assert 0.45 < exact.float().mean() < 0.55
@@ -174,9 +174,9 @@ def test_shifts_are_half_exactly_the_preset() -> None:
 def test_times_are_uniform_in_t_or_in_the_log_snr_of_the_top_level() -> None:
     stage = plan()[2]
     shift = torch.full((2000,), -3.0)
-    t = draw_times(dataclasses.replace(stage, time="uniform"), shift, torch.Generator().manual_seed(0))
+    t = draw_times(dataclasses.replace(stage, time="uniform"), (shift, None), torch.Generator().manual_seed(0))
     assert 0.48 < t.mean() < 0.52 and t.min() >= 0 and t.max() <= 1
-    t = draw_times(stage, shift, torch.Generator().manual_seed(0))
+    t = draw_times(stage, (shift, None), torch.Generator().manual_seed(0))
     top = -2 * torch.log(torch.tan(torch.pi * t / 2)) - 3.0
     low, high = LOGSNR_OF_TOP
     for part in range(5):  # every fifth of the range gets its share, besides what uniform times put there

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from layered.diffusion import predict, scale_losses
+from layered.diffusion import predict
 from layered.layers import TextStates
+from layered.losses import scale_losses
 from layered.pipeline import LayeredPipeline
 from layered.prediction import noisy
 from layered.pyramid import enlarge_image, image_pyramid, noise_pyramid

@@ -116,8 +116,8 @@ class Explore:
         written = [self.prompt, values["detail_prompt"]]
         gr.on([box.change for box in written], handlers.unknown_words, written, self.words, trigger_mode="always_last", **ASIDE)
         shifts = [values[shift_name(size)] for size in handlers.scales]
-        inputs = [*shifts, values["noise"]]
-        keys = [*(shift_name(size) for size in handlers.scales), "noise"]
+        inputs = [*shifts, values["preset"], values["noise"]]
+        keys = [*(shift_name(size) for size in handlers.scales), "preset", "noise"]
         gr.on(
             [component.change for component in inputs],
             lambda *given: handlers.schedule(dict(zip(keys, given, strict=True))),

@@ -158,7 +158,7 @@ def trajectory_of(run: Run, model: str) -> Trajectory:
 
 
 def used_shifts(config: SampleConfig, scales: tuple[int, ...]) -> tuple[float, ...]:
-    """δ of every scale that the run used."""
+    """δ of every scale that the run used, at t = 0 where its preset moves them."""
     shifts = config.shifts or Schedule.preset(config.preset, scales).shifts
     return shifts[: len(scales)]  # a run that was stopped in the order coarse-first has the coarse scales alone
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layered.config import SampleConfig
+from layered.schedule import Schedule
 from layered.studio.axes import ALL_SHIFTS, PROMPT, Axis, Setting, short
 from layered.studio.links import CUSTOM, WHOLE, flatten, shift_name, to_config
 
@@ -124,10 +125,12 @@ def _vary(
         flat |= {name: fresh[name] for name in ("preset", *map(shift_name, scales))}
     own = {name: value for name, value in varied.items() if name not in (PROMPT, ALL_SHIFTS, "preset")}
     flat |= own
-    if any(name.startswith("shift_") for name in own):
+    added = varied.get(ALL_SHIFTS)
+    if added or any(name.startswith("shift_") for name in own):
+        if flat["preset"] != CUSTOM and Schedule.preset(flat["preset"], scales).end_shifts:
+            raise ValueError(f"Preset {flat['preset']} moves its shifts over t: choose another preset to vary single ones.")
         flat["preset"] = CUSTOM
-    if added := varied.get(ALL_SHIFTS):
-        flat["preset"] = CUSTOM
+    if added:
         for size in scales:
             name = shift_name(size)
             flat[name] = round(flat[name] + added, 2)

@@ -20,7 +20,7 @@ from layered.schedule import Schedule
 from layered.studio import exports
 from layered.studio.encode import frame, states
 from layered.studio.film import FORMATS, film
-from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query, usual_config
+from layered.studio.links import PROMPT_LIMIT, describe, shift_name, to_config, to_query, with_shifts
 from layered.studio.pace import Pace
 from layered.studio.settings import StudioSettings, shown_scales
 from layered.studio.snippet import checkpoint_name, snippet
@@ -49,7 +49,7 @@ class Handlers:
         """``first``: those of the first page, where this is a further model's. What is kept, and its bounds, are shared."""
         self.pipeline, self.settings, self.worker = pipeline, settings, worker
         self.scales: tuple[int, ...] = tuple(pipeline.scales)
-        self.usual = usual_config(getattr(pipeline, "meta", None) or {})
+        self.usual = pipeline.usual
         self.store = first.store if first else RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
         self.sweeps: Store[Any] = (
             first.sweeps if first else Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
@@ -162,7 +162,8 @@ class Handlers:
         """The curves and ρ of the shifts on the page; gr.skip() while one of them is not a number."""
         try:
             shifts = tuple(float(values[shift_name(size)]) for size in self.scales)
-            return schedule_value(Schedule(self.scales, shifts), str(values.get("noise")))
+            config = with_shifts(SampleConfig(), values.get("preset"), shifts, self.scales)
+            return schedule_value(Schedule.of_run(config, self.scales), str(values.get("noise")))
         except (TypeError, ValueError, KeyError):
             return gr.skip()
 

@@ -48,7 +48,7 @@ def names(scales: Sequence[int]) -> tuple[str, ...]:
 
 def flatten(config: SampleConfig, scales: Sequence[int]) -> dict[str, Any]:
     """A run's settings as one value per control. Guidance or a detail prompt per scale becomes its last, the finest's."""
-    shifts = config.shifts or Schedule.preset(config.preset, scales).shifts
+    shifts = Schedule.of_run(config, scales).shifts
     values: dict[str, Any] = {name: getattr(config, name) for name in WHOLE + NAMES + ("eta", "ddpm_noise")}
     values["preset"] = CUSTOM if config.shifts else config.preset
     values["guidance"] = config.guidance[-1] if isinstance(config.guidance, tuple) else config.guidance
@@ -64,22 +64,25 @@ def to_config(values: Mapping[str, Any], scales: Sequence[int]) -> SampleConfig:
     given = {name: _whole(name, values.get(name)) for name in WHOLE}
     given |= {name: _number(name, values.get(name)) for name in NUMBERS}
     shifts = tuple(_number(f"Shift {size}", values.get(shift_name(size))) for size in scales)
-    preset = values.get("preset")
-    explicit = preset == CUSTOM
-    if explicit:
-        preset = SampleConfig().preset
     config = SampleConfig(
         guidance_interval=(given.pop("guidance_from"), given.pop("guidance_to")),
         sleep_below=None if given["sleep_below"] <= NEVER_SLEEP else given["sleep_below"],
-        preset=preset,
-        shifts=shifts,
         **{name: values.get(name) for name in NAMES + TEXTS if name != "preset"},
         **{name: value for name, value in given.items() if name != "sleep_below"},
     )
+    return with_shifts(config, values.get("preset"), shifts, scales)
+
+
+def with_shifts(config: SampleConfig, preset: Any, shifts: Sequence[float], scales: Sequence[int]) -> SampleConfig:
+    """The settings with what a preset's name and the shifts beside it say: the preset alone where they are its own.
+
+    ValueError for an unknown name and for shifts that are none.
+    """
+    preset = SampleConfig().preset if preset == CUSTOM else preset
+    config = dataclasses.replace(config, preset=preset, shifts=tuple(shifts))
     exact = Schedule.preset(config.preset, scales).shifts
-    if all(abs(a - b) < SAME_SHIFT for a, b in zip(shifts, exact, strict=True)):
-        return dataclasses.replace(config, shifts=None)
-    return config
+    same = all(abs(a - b) < SAME_SHIFT for a, b in zip(shifts, exact, strict=True))
+    return dataclasses.replace(config, shifts=None) if same else config
 
 
 def _whole(name: str, value: Any) -> int:
@@ -105,17 +108,6 @@ def describe(prompt: str, config: SampleConfig, schedule: Schedule, model: str) 
     """Everything that decides a run, ready for JSON: ``SampleConfig``'s fields, the prompt, the model, the shifts in use."""
     used = {str(size): shift for size, shift in zip(schedule.scales, schedule.shifts, strict=True)}
     return {"prompt": prompt, **to_json_dict(config), "shifts_used": used, "model": model}
-
-
-def usual_config(meta: Mapping[str, Any]) -> SampleConfig:
-    """The settings that a page starts from: the defaults, or what a checkpoint that was distilled to few steps was made for.
-
-    Such a one says so in its meta, ``distilled: {"steps": …, …}``; guidance is in its weights.
-    """
-    distilled = meta.get("distilled")
-    if not isinstance(distilled, Mapping):
-        return SampleConfig()
-    return SampleConfig(steps=distilled.get("steps"), guidance=1.0, solver="ddim")
 
 
 # ------------------------------------------------------------------ query strings

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 import torch
 
-from layered.config import SampleConfig
+from layered.config import PRESETS, SampleConfig
 from layered.schedule import Schedule, time_of_logsnr
 from layered.studio.components import Noised, ScheduleLab
 from layered.studio.explore import Explore
 from layered.studio.handlers import Handlers, refused, schedule_value
-from layered.studio.links import shift_name
+from layered.studio.links import CUSTOM, shift_name
 from layered.studio.noised import VISTAS, checked_time, checked_vista, noised_value, vista_caption
 from layered.studio.settings import LIVE, StudioSettings, shown_scales
 from layered.studio.shifts import SHIFT_RANGE, Shifts
@@ -26,7 +27,7 @@ SAY = {
     "moving": "From the shifts above at t = 0 to those below at t = 1 (simple diffusion, equation 6).",
     "picture": "Drawn at 512, halved for the others; sinc noise of seed 0.",
     "t": "One t for all scales: 0 is clean, 1 noise.",
-    "use": "Explore's runs keep one shift per scale: those at t = 0.",
+    "use": "Explore keeps one shift per scale, those at t = 0, unless the preset is «interpolated».",
 }
 COPY = """(...values) => {
   document.querySelector("#tab-explore-button")?.click();
@@ -109,6 +110,22 @@ class ScheduleTab:
         gr.on([tab.select, *(one.change for one in everything)], self._noised, everything, self.noised, **LIVE)
         show = "(on) => ({'__type__': 'update', 'visible': on})"
         self.moving.change(None, self.moving, self.ends_group, js=show, api_visibility="private", show_progress="hidden")
+        self._link_ends()
+
+    def _link_ends(self) -> None:
+        """A preset sets the ends too, and one moved by hand makes the preset ``custom``: in the page, as the shifts do."""
+        ends = [self.moving, *self.ends.values()]
+        table = {name: self._preset_ends(name) for name in PRESETS}
+        keep = [{"__type__": "update"}] * len(ends)
+        fill = f"(name) => ({json.dumps(table)})[name] ?? {json.dumps(keep)}"
+        self.shifts.preset.input(None, self.shifts.preset, ends, js=fill, api_visibility="private")
+        for one in ends:
+            one.input(None, None, self.shifts.preset, js=f"() => '{CUSTOM}'", api_visibility="private")
+
+    def _preset_ends(self, name: str) -> list[Any]:
+        """Whether a preset's shifts move, and δ at t = 1 of every scale on show."""
+        schedule = Schedule.preset(name, self.scales)
+        return [schedule.end_shifts is not None, *(round(float(schedule.shift(size, 1.0)), 2) for size in self.shown)]
 
     def _curves(self, *given: Any) -> Any:
         try:
@@ -134,9 +151,10 @@ class ScheduleTab:
         starts = tuple(_shift(value, size) for value, size in zip(given[:count], self.scales, strict=True))
         if not given[count]:
             return Schedule(self.scales, starts)
-        ends = dict(zip(self.scales, starts, strict=True))
-        ends |= {size: _shift(value, size) for size, value in zip(self.shown, given[count + 1 :], strict=True)}
-        return Schedule(self.scales, starts, tuple(ends.values()))
+        ends = [_shift(value, size) for size, value in zip(self.shown, given[count + 1 :], strict=True)]
+        hidden = starts[: count - len(ends)]
+        along = ends[0] - starts[len(hidden)]  # scales that are not on show move with the coarsest one that is
+        return Schedule(self.scales, starts, (*(shift + along for shift in hidden), *ends))
 
 
 # ------------------------------------------------------------------ values

@@ -3,190 +3,140 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import os
-import time
-from pathlib import Path
 
-import torch
-
-from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from layered.config import MODELS
-from layered.text import TextEncoder
-from layered.training.captions import CaptionMemory, Encode, StoredStates, captions_of
-from layered.training.loop import Trainer, new_model, stacked
-from layered.training.plan import StageConfig, TrainConfig, fast_bfloat16, stacking_plan
-from layered.training.sheet import SHEET_PROMPTS, draw_sheet
-from layered.training.sources import Source, open_sources
-from layered.training.state import Progress
-from layered.training.team import Team
+from layered.config import MODELS, PRESETS, SampleConfig
+from layered.losses import WEIGHTINGS, LossConfig
+from layered.training.command import add_options, carry_out, check_options, load_start, make_team, with_budgets
+from layered.training.loop import new_model, stacked
+from layered.training.plan import SHARED_NOISE, StageConfig, TrainConfig, fast_bfloat16, joint_plan, stacking_plan
 from layered.unet import LayeredUNet
+
+USUAL = TrainConfig()
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Arguments of the command."""
     parser = argparse.ArgumentParser(
-        prog="python -m layered.training", description="Train a layered diffusion model by stacking."
+        prog="python -m layered.training",
+        description="Train a layered diffusion model by stacking: stages for the base, the levels above it, and all together.",
     )
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run that was stopped goes on from it")
-    parser.add_argument("--model", choices=sorted(MODELS), help="architecture preset (default: compact)")
-    parser.add_argument("--top", type=int, help="finest scale in pixels (default: 512)")
-    parser.add_argument(
+    add_options(parser)
+    network = parser.add_argument_group("the network and its stages")
+    network.add_argument("--model", choices=sorted(MODELS), help="architecture preset (default: compact)")
+    network.add_argument("--top", type=int, help="finest scale in pixels (default: 512)")
+    network.add_argument(
+        "--single-resolution", action="store_true", help="its single-resolution twin, the baseline of the paper: one stage"
+    )
+    network.add_argument(
         "--init", help="checkpoint to start from; with --model only its levels that are the same there, from the base up"
     )
-    parser.add_argument("--at-once", type=int, default=1, help="levels that a stage adds at once (default: 1)")
-    parser.add_argument(
-        "--data",
-        nargs="*",
-        default=[],
-        help="caches made by python -m layered.world --cache, folders of pictures with metadata.jsonl, or names of text-image "
-        "sets on the hub, which are streamed (default: vistas rendered on the way)",
-    )
-    parser.add_argument(
-        "--minutes", type=float, nargs="+", help="budget of each stage: the base, the levels above it, then the joint one"
-    )
-    parser.add_argument("--pictures", type=int, nargs="+", help="the same in pictures seen instead of minutes")
-    parser.add_argument("--batch", type=int, nargs="+", help="batch size of each stage")
-    parser.add_argument("--lr", type=float, nargs="+", help="learning rate of each stage")
-    parser.add_argument("--crop", type=int, default=128, help="side of the crops of the upper scales in pixels")
-    parser.add_argument("--text-encoder", help="folder or name of the text encoder (default: the bundled MiniLM)")
-    parser.add_argument(
-        "--text-states", type=Path, help="folder that python -m layered.training.captions wrote: the text encoder is not loaded"
-    )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the network")
-    parser.add_argument("--sheet-minutes", type=float, default=6.0, help="minutes between two sample sheets")
-    parser.add_argument("--export", type=Path, help="write the finished model as a checkpoint to this folder")
+    network.add_argument("--at-once", type=int, default=1, help="levels that a stage adds at once (default: 1)")
+    network.add_argument("--no-stacking", action="store_true", help="train all levels together from the start: one stage")
+    network.add_argument("--crop", type=int, default=128, help="side of the crops of the upper scales in pixels; 0: full frames")
+    _add_noise_and_loss(parser)
     options = parser.parse_args(arguments)
-    if (options.minutes is None) == (options.pictures is None):
-        parser.error("give the budget of each stage, either --minutes or --pictures")
+    check_options(parser, options, options.init)
     if options.init and options.top and not options.model:
         parser.error("--init brings its own network: leave out --top, or name the new one with --model")
-    if options.text_states and options.text_encoder:
-        parser.error("--text-states says which encoder they are of: leave out --text-encoder")
+    if options.init and options.single_resolution:
+        parser.error("--init brings its own network: leave out --single-resolution, whose levels cannot be stacked")
     if options.at_once < 1:
         parser.error("--at-once is a number of levels: at least 1")
-    if options.init and options.export and Path(options.init).resolve() == options.export.resolve():
-        parser.error("--export would overwrite the checkpoint that --init starts from: choose another folder")
+    if options.at_once > 1 and (options.no_stacking or options.single_resolution):
+        parser.error("--at-once is for stacking: in one stage there is no level to add")
+    if options.crop < 0:
+        parser.error("--crop is a number of pixels, or 0 for full frames")
     return options
 
 
+def _add_noise_and_loss(parser: argparse.ArgumentParser) -> None:
+    noise = parser.add_argument_group("noise and schedule")
+    noise.add_argument("--noise", choices=SHARED_NOISE, default=USUAL.noise, help="how the scales share their noise")
+    noise.add_argument(
+        "--independent",
+        type=float,
+        default=USUAL.independent,
+        help=f"fraction of the samples whose scales have independent noise instead (default: {USUAL.independent:g})",
+    )
+    noise.add_argument("--preset", choices=PRESETS, default=USUAL.preset, help="schedule preset of half the samples")
+    noise.add_argument(
+        "--other-preset", choices=PRESETS, default=USUAL.other_preset, help="the one that the other half reaches towards"
+    )
+    noise.add_argument(
+        "--shift-jitter",
+        type=float,
+        default=USUAL.shift_jitter,
+        help="half-width of the jitter of that half's shifts; with 0 and twice the same preset there is one schedule for all",
+    )
+    loss = parser.add_argument_group("loss")
+    loss.add_argument(
+        "--loss",
+        choices=WEIGHTINGS,
+        default=USUAL.loss.weighting,
+        help="the error that is squared: v, eps or x; sigmoid: eps, weighted by sigmoid(b − log-SNR); even: as large at every "
+        "noise level (default)",
+    )
+    loss.add_argument(
+        "--loss-bias", type=float, nargs="+", default=USUAL.loss.bias, help="b of --loss sigmoid: one, or one per scale"
+    )
+    loss.add_argument(
+        "--multiscale-from",
+        type=int,
+        help="take the loss at the coarser sizes too, down to this one in pixels, weighted by 1/size",
+    )
+    loss.add_argument(
+        "--scale-weights", type=float, nargs="+", help="weight of every scale's loss (default: each half the one below)"
+    )
+
+
+def train_config(options: argparse.Namespace) -> TrainConfig:
+    """What holds for all stages; SystemExit with a sentence for a value that cannot be."""
+    try:
+        return TrainConfig(
+            seed=options.seed,
+            noise=options.noise,
+            independent=options.independent,
+            shift_jitter=options.shift_jitter,
+            preset=options.preset,
+            other_preset=options.other_preset,
+            loss=LossConfig(options.loss, options.loss_bias, options.multiscale_from, options.scale_weights),
+            autocast=fast_bfloat16(options.device),
+        )
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+
+
 def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageConfig, ...]:
-    """The stacking plan with the budgets of the command line; a budget of 0 leaves a stage out."""
-    stages = stacking_plan(model.config, crop=options.crop, at_once=options.at_once)
-    changes: list[dict] = [{} for _ in stages]
-    for name in ("minutes", "pictures", "batch", "lr"):
-        values = getattr(options, name)
-        if values is None:
-            continue
-        if len(values) != len(stages):
-            raise SystemExit(f"--{name}: expected {len(stages)} values ({', '.join(s.name for s in stages)}), got {len(values)}.")
-        for change, value in zip(changes, values, strict=True):
-            change[name] = value
-    planned = (dataclasses.replace(stage, **change) for stage, change in zip(stages, changes, strict=True))
-    return tuple(stage for stage in planned if stage.minutes or stage.pictures)
+    """The stages with the budgets of the command line."""
+    if options.no_stacking or not model.config.layered:
+        return with_budgets(joint_plan(model.config, crop=options.crop or None), options)
+    return with_budgets(stacking_plan(model.config, crop=options.crop or None, at_once=options.at_once), options)
 
 
 def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, dict]:
     """The network to train and its ``meta``: a checkpoint's, a fresh one's, which is empty, or fresh levels on a checkpoint's."""
     fresh = None
     if options.model or not options.init:
-        fresh = new_model(MODELS[options.model or "compact"](options.top or 512), options.seed)
+        config = MODELS[options.model or "compact"](options.top or 512)
+        fresh = new_model(config.single_resolution() if options.single_resolution else config, options.seed)
     if not options.init:
         return fresh, {}
+    model, meta = load_start("--init", options.init)
     try:
-        model, meta = load_checkpoint(options.init)
         return (model, meta) if fresh is None else (stacked(fresh, model), meta)
-    except (CheckpointError, ValueError) as error:
-        raise SystemExit(f"--init: {error}") from error
-
-
-def open_text(options: argparse.Namespace, named: str | None, autocast: bool) -> tuple[str, int, Encode]:
-    """Name and width of the text encoder, and what encodes a batch of captions: states from disk, or the encoder itself.
-
-    ``named``: the encoder of the checkpoint that is started from, which is the default.
-    """
-    option = "--text-states" if options.text_states else "--text-encoder"
-    try:
-        if not options.text_states:
-            encoder = TextEncoder.from_pretrained(options.text_encoder or named, device=options.device)
-            return encoder.name, encoder.width, CaptionMemory(encoder.encode, options.device, autocast=autocast)
-        stored = StoredStates(options.text_states)
-        if named and stored.encoder != named:
-            raise ValueError(f"The states are of {stored.encoder}, but the checkpoint was trained with {named}.")
-        return stored.encoder, stored.width, stored
     except ValueError as error:
-        raise SystemExit(f"{option}: {error}") from error
-
-
-def sheet_prompts(source: Source) -> list[str]:
-    """What the sheets show: fixed prompts of the vistas, or captions of other pictures."""
-    if source.own_prompts:
-        return source.draw(len(SHEET_PROMPTS), torch.Generator().manual_seed(0))[1]
-    return list(SHEET_PROMPTS)
+        raise SystemExit(f"--init: {error}") from error
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, draw sheets, export."""
     options = parse(arguments)
-    team = Team(options.device)
-    options.device = team.device
-    torch.set_num_threads(max(1, options.threads // team.count))
+    team = make_team(options)
     model, start = starting_point(options)
-    autocast = fast_bfloat16(options.device)
-    encoder, width, encode = open_text(options, start.get("text_encoder"), autocast)
-    if width != model.config.text_width and not start:  # a fresh network takes states of any width
-        model = new_model(dataclasses.replace(model.config, text_width=width), options.seed)
-    if width != model.config.text_width:
-        raise SystemExit(f"The text encoder {encoder} is {width} wide, the network takes {model.config.text_width}.")
-    plan = make_plan(options, model)
-    try:
-        sources = open_sources(options.data, model.config.scales, options.seed, options.device)
-        if options.text_states:
-            captions_of(sources)  # refuses captions without end
-    except (ImportError, OSError, ValueError) as error:
-        raise SystemExit(f"--data: {error}") from error
-    sheet_text = encode(sheet_prompts(sources[0])).to(options.device)
-    last_sheet = [0.0]
-
-    def on_checkpoint(average: LayeredUNet, stage: StageConfig, progress: Progress) -> None:
-        finished = progress.step == 0
-        if not finished and time.monotonic() - last_sheet[0] < 60 * options.sheet_minutes:
-            return
-        last_sheet[0] = time.monotonic()
-        name = f"{stage.name}-{'end' if finished else f'{progress.pictures:08d}'}.png"
-        text = sheet_text if stage.top <= 128 else sheet_text.first(4)  # large pictures cost minutes on a CPU
-        draw_sheet(average, text, stage.top, options.run / "sheets" / name, options.device)
-
-    trainer = Trainer(
-        model,
-        plan,
-        TrainConfig(seed=options.seed, autocast=autocast),
-        sources,
-        encode,
-        options.run,
-        options.device,
-        on_checkpoint=on_checkpoint,
-        compile_model=options.compile,
-        team=team,
-    )
-    progress = trainer.run()
-    if options.export and team.leads:
-        behind = start.get("training", {}).get("stages", [])
-        meta = {
-            "text_encoder": encoder,
-            "preset": trainer.config.preset,
-            "vocabulary": sorted({*start.get("vocabulary", ()), *(word for source in sources for word in source.words)}),
-            "training": {
-                "stages": [*behind, *progress.history],
-                "seed": options.seed,
-                "device": options.device,
-            },
-        }
-        save_checkpoint(options.export, model, meta)
-        print(f"Wrote {options.export}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters.")
+    config = train_config(options)
+    noise = "independent" if config.independent == 1 else config.noise
+    usual = SampleConfig(steps=20, guidance=3.0, preset=config.preset, noise=noise)
+    carry_out(options, team, model, start, make_plan(options, model), config, sheet=lambda _: usual)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,22 +34,44 @@ class Batch:
     windows: dict[int, Window]
 
 
-def draw_times(stage: StageConfig, shift_of_top: Tensor, generator: torch.Generator) -> Tensor:
+class Shifts(NamedTuple):
+    """δ of every sample and scale, (B, scales), at t = 0 and, where it moves, at t = 1."""
+
+    start: Tensor
+    end: Tensor | None
+
+    def of(self, part: slice) -> Shifts:
+        """Those of some of the samples."""
+        return Shifts(self.start[part], None if self.end is None else self.end[part])
+
+    def scale(self, index: int) -> tuple[Tensor, Tensor | None]:
+        """Those of one scale, (B,) each, as the functions of the schedule take them."""
+        return self.start[:, index], None if self.end is None else self.end[:, index]
+
+
+def draw_times(stage: StageConfig, shifts_of_top: tuple[Tensor, Tensor | None], generator: torch.Generator) -> Tensor:
     """Diffusion times t (B,): uniform (equation 2), or for most samples such that the top level's log-SNR is uniform."""
-    u, uniform = torch.rand(2, len(shift_of_top), generator=generator)
+    u, uniform = torch.rand(2, len(shifts_of_top[0]), generator=generator)
     if stage.time == "uniform":
         return u
     low, high = LOGSNR_OF_TOP
-    return torch.where(uniform < UNIFORM_TIME, u, time_of_logsnr(low + (high - low) * u - shift_of_top))
+    return torch.where(uniform < UNIFORM_TIME, u, time_of_logsnr(low + (high - low) * u, *shifts_of_top))
 
 
-def draw_shifts(config: TrainConfig, scales: tuple[int, ...], batch: int, generator: torch.Generator) -> Tensor:
-    """Shifts δ_i per sample (B, scales): half of them the preset exactly, half somewhere towards the other preset, jittered."""
-    preset, other = (torch.tensor(Schedule.preset(name, scales).shifts) for name in (config.preset, config.other_preset))
+def draw_shifts(config: TrainConfig, scales: tuple[int, ...], batch: int, generator: torch.Generator) -> Shifts:
+    """Shifts δ_i per sample: half of them the preset exactly, half somewhere towards the other preset, jittered."""
+    presets = [Schedule.preset(name, scales) for name in (config.preset, config.other_preset)]
     towards = torch.rand(batch, 1, generator=generator)
     jitter = config.shift_jitter * (2 * torch.rand(batch, len(scales), generator=generator) - 1)
     exact = torch.rand(batch, 1, generator=generator) < 0.5
-    return torch.where(exact, preset, preset + towards * (other - preset) + jitter).float()
+
+    def drawn(shifts: list[tuple[float, ...]]) -> Tensor:
+        preset, other = (torch.tensor(values) for values in shifts)
+        return torch.where(exact, preset, preset + towards * (other - preset) + jitter).float()
+
+    moves = any(schedule.end_shifts for schedule in presets)
+    end = drawn([schedule.end_shifts or schedule.shifts for schedule in presets]) if moves else None
+    return Shifts(drawn([schedule.shifts for schedule in presets]), end)
 
 
 class Batches:
@@ -78,18 +101,20 @@ class Batches:
         stage, count = self.stage, self.stage.batch
         pictures, captions = self.source.draw(count, generator, self.part)
         shifts = draw_shifts(self.config, self.scales, count, generator)
-        t = draw_times(stage, shifts[:, -1], generator)
+        t = draw_times(stage, shifts.scale(-1), generator)
+        if stage.steps is not None:
+            t = torch.full_like(t, stage.step_times(step)[0])
         dropped = torch.rand(count, generator=generator) < self.config.text_dropout
         independent = int(round(self.config.independent * count))
         windows = nested_windows(self.model, stage.top, stage.crop, count, generator)
         noise_seed = int(torch.randint(0, 2**31, (1,), generator=generator))
-        shifts, t = shifts[self.part], t[self.part]
+        shifts, t = shifts.of(self.part), t[self.part]
         windows = {size: window.of(self.part) for size, window in windows.items()}
         text = self.encode(captions).to(self.device).drop(dropped[self.part].to(self.device))
 
         x0 = image_pyramid(pictures.to(self.device), self.scales)
         eps = self._noise(count, independent, noise_seed)
-        logsnr = {size: shifted_cosine_logsnr(t, shifts[:, i]).to(self.device) for i, size in enumerate(self.scales)}
+        logsnr = {size: shifted_cosine_logsnr(t, *shifts.scale(i)).to(self.device) for i, size in enumerate(self.scales)}
         x0 = {size: windows[size].crop(x) if size in windows else x for size, x in x0.items()}
         eps = {size: windows[size].crop(e) if size in windows else e for size, e in eps.items()}
         z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in self.scales}
@@ -97,7 +122,7 @@ class Batches:
         return Batch(x0, z, logsnr, shared, text, windows)
 
     def _noise(self, count: int, independent: int, seed: int) -> dict[int, Tensor]:
-        """Noise per scale: the first ``independent`` samples have fresh noise at every scale, the others share it (sinc)."""
+        """Noise per scale: the first ``independent`` samples have fresh noise at every scale, the others share it."""
         generator = torch.Generator(self.device).manual_seed(seed)
 
         def fresh(batch: int, size: int) -> Tensor:
@@ -105,7 +130,7 @@ class Batches:
 
         first, after, _ = self.part.indices(count)
         finest = fresh(count - independent, self.scales[-1])[max(0, first - independent) : max(0, after - independent)]
-        shared = noise_pyramid(finest, self.scales, "sinc")
+        shared = noise_pyramid(finest, self.scales, self.config.noise)
         return {size: torch.cat([fresh(independent, size)[first:after], shared[size]]) for size in self.scales}
 
     def ahead(self, first: int) -> Iterator[Batch]:

@@ -14,8 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from layered.config import ModelConfig
-from layered.diffusion import scale_losses
 from layered.layers import TextStates
+from layered.losses import scale_losses, weighted_sum
 from layered.training.batches import Batch, Batches
 from layered.training.optim import PowerEMA, learning_rate, make_optimizers
 from layered.training.plan import StageConfig, TrainConfig
@@ -24,18 +24,16 @@ from layered.training.state import Progress, load_optimizers, load_progress, loa
 from layered.training.team import Team
 from layered.unet import LayeredUNet, LevelOutput
 
-SCALE_WEIGHT = 0.5  # weight of a scale's loss relative to the one below (simple diffusion's 1/s)
 
-
-def batch_losses(model: LayeredUNet, batch: Batch, train: Sequence[int], autocast: bool) -> dict[int, Tensor]:
-    """The loss of every level that learns; the levels below the coarsest of them run without gradients."""
+def batch_losses(model: LayeredUNet, batch: Batch, train: Sequence[int], config: TrainConfig) -> dict[int, Tensor]:
+    """The loss of every scale that learns; the levels below the coarsest of them run without gradients."""
     sizes = list(batch.z)
     frozen = [size for size in sizes if size < min(train)]
     device = batch.shared_noise.device.type
 
     def run(part: list[int], below: tuple[int, LevelOutput] | None) -> dict[int, LevelOutput]:
         z = {size: batch.z[size] for size in part}
-        with torch.autocast(device, torch.bfloat16, enabled=autocast):
+        with torch.autocast(device, torch.bfloat16, enabled=config.autocast):
             return model(z, batch.logsnr, batch.text, batch.shared_noise, below=below, windows=batch.windows)
 
     below = None
@@ -43,7 +41,7 @@ def batch_losses(model: LayeredUNet, batch: Batch, train: Sequence[int], autocas
         with torch.no_grad():
             below = frozen[-1], run(frozen, None)[frozen[-1]]
     x0_hat = {size: output.x0 for size, output in run(sizes[len(frozen) :], below).items()}
-    return scale_losses(model.config, x0_hat, batch.x0, batch.logsnr)
+    return scale_losses(model.config, x0_hat, batch.x0, batch.logsnr, config.loss)
 
 
 class Trainer:
@@ -68,6 +66,7 @@ class Trainer:
         self.model, self.plan, self.config = model.to(device), tuple(plan), config
         self.sources, self.encode, self.folder, self.device = sources, encode, folder, device
         self.save_seconds, self.on_checkpoint = 60 * save_minutes, on_checkpoint
+        self.scale_weights = config.loss.weights(model.config)
         self.runner = torch.compile(self.model) if compile_model else self.model
 
     def run(self) -> Progress:
@@ -110,7 +109,7 @@ class Trainer:
                 if done >= 1:
                     break
                 rate = learning_rate(stage, progress.step, done)
-                losses = self._step(batch, stage, optimizers, rate)
+                losses = self._step(self._losses(batch, stage, progress.step), optimizers, rate)
                 ema.update(self.model, progress.step)
                 progress.step += 1
                 progress.pictures += stage.batch
@@ -127,12 +126,12 @@ class Trainer:
                 mark = now
         self._log(stage, progress, running, 0.0)
 
-    def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float) -> dict[int, float]:
-        losses = batch_losses(self.runner, batch, stage.train, self.config.autocast)
-        base = self.model.config.scales[0]
-        weights = {size: SCALE_WEIGHT ** ((size // base).bit_length() - 1) for size in losses}
-        total = sum(weights[size] * loss for size, loss in losses.items()) / sum(weights.values())
-        total.backward()
+    def _losses(self, batch: Batch, stage: StageConfig, step: int) -> dict[int, Tensor]:
+        """What optimisation step number ``step`` of the stage lowers, per scale."""
+        return batch_losses(self.runner, batch, stage.train, self.config)
+
+    def _step(self, losses: dict[int, Tensor], optimizers, rate: float) -> dict[int, float]:
+        weighted_sum(losses, self.scale_weights).backward()
         learning = [p for p in self.model.parameters() if p.requires_grad]
         self.team.average_gradients(learning)
         torch.nn.utils.clip_grad_norm_(learning, self.config.clip_norm)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
-from layered.config import ModelConfig
+from layered.config import PRESETS, ModelConfig, NoiseMode, Spacing
+from layered.losses import LossConfig
+from layered.schedule import timesteps
+
+SHARED_NOISE: tuple[NoiseMode, ...] = ("sinc", "box", "bilinear")  # the noise modes that have one field for all scales
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,16 @@ class StageConfig:
     lr: float = 1e-3  # of AdamW and of Muon (Muon's is matched to AdamW's update size)
     crop: int | None = None  # side of the square that each finer scale is cut to; None: full frames
     time: Literal["uniform", "logsnr"] = "uniform"  # t uniform, or the log-SNR of the stage's top level uniform
+    steps: int | None = None  # distillation: t is that of a step in a run of so many, in turn; None: as ``time`` says
+    spacing: Spacing = "logsnr"  # of those steps
     warmup: int = 100  # steps
     decay: float = 0.4  # last fraction of the budget over which the learning rate falls to zero
+
+    def step_times(self, step: int) -> tuple[float, float, float]:
+        """The times around one step of a run of ``steps``, in turn: before it, half-way as ``spacing`` has it, after it."""
+        first = 2 * (step % self.steps)
+        start, middle, end = timesteps(2 * self.steps, self.spacing)[first : first + 3].tolist()
+        return start, middle, end
 
 
 @dataclass(frozen=True)
@@ -33,14 +46,31 @@ class TrainConfig:
 
     seed: int = 0
     text_dropout: float = 0.1  # captions left out, for classifier-free guidance
-    independent: float = 0.3  # fraction of the samples whose noise is independent between scales
+    noise: NoiseMode = "sinc"  # how the scales share their noise: sinc, box or bilinear
+    independent: float = 0.3  # fraction of the samples whose noise is independent between scales instead; 1: of all
     shift_jitter: float = 1.386  # log 4: half-width of the uniform jitter of every shift
-    preset: str = "aligned"  # the preset that most samples use exactly
-    other_preset: str = "paper"  # the one that the rest reach towards
+    preset: str = "aligned"  # the preset that half of the samples use exactly
+    other_preset: str = "paper"  # the one that the rest reach towards, jittered; the same one and no jitter: one schedule for all
+    loss: LossConfig = LossConfig()
     weight_decay: float = 0.01
     clip_norm: float = 1.0  # of the gradient
     ema_power: float = 6.94  # power-function EMA (arXiv 2312.02696): about the last tenth of what was seen
     autocast: bool = True  # bfloat16; see ``fast_bfloat16``
+
+    def __post_init__(self) -> None:
+        for name in ("preset", "other_preset"):
+            if (preset := getattr(self, name)) not in PRESETS:
+                raise ValueError(f"Schedule preset: expected one of {', '.join(PRESETS)}, got {preset!r}.")
+        if self.noise not in SHARED_NOISE:
+            raise ValueError(
+                f"Shared noise: expected one of {', '.join(SHARED_NOISE)}, got {self.noise!r}; "
+                "independent noise is a fraction of the samples."
+            )
+        for name in ("independent", "text_dropout"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a fraction from 0 to 1, got {value}.")
+        if not 0 <= self.shift_jitter < math.inf:
+            raise ValueError(f"Shift jitter: expected a number from 0 up, got {self.shift_jitter}.")
 
 
 def fast_bfloat16(device: str) -> bool:
@@ -55,16 +85,27 @@ LOGSNR_OF_TOP = (-3.0, 10.0)  # range of the top level's log-SNR where a stage d
 UNIFORM_TIME = 0.1  # part of the samples whose t is uniform all the same, so that nothing is left unseen
 
 
-def stacking_plan(config: ModelConfig, *, crop: int = 128, at_once: int = 1) -> tuple[StageConfig, ...]:
+def joint_plan(config: ModelConfig, *, crop: int | None = 128) -> tuple[StageConfig, ...]:
+    """One stage for all levels from random weights, without stacking (the other arm of the paper's table A.2).
+
+    A single-resolution network knows no other plan, and no crops.
+    """
+    top = config.all_sizes[-1]
+    cut = crop if crop and config.layered and top > crop else None
+    return (StageConfig(f"all-{top}", top, config.all_sizes, batch=32, crop=cut),)
+
+
+def stacking_plan(config: ModelConfig, *, crop: int | None = 128, at_once: int = 1) -> tuple[StageConfig, ...]:
     """One stage for the base, one for every ``at_once`` levels above it, then a joint phase; minutes are set by the caller.
 
     Two levels at once share the pass through the frozen ones below, which is most of the cost of a thin level's training.
+    ``crop``: side in pixels of the crops of the upper scales, twice that in the joint phase; None for full frames.
     """
     sizes = config.all_sizes
     stages = [StageConfig(name=f"base-{sizes[0]}", top=sizes[0], train=sizes[:1])]
     for start in range(1, len(sizes), at_once):
         train = sizes[start : start + at_once]
-        cut = crop if train[-1] > crop else None
+        cut = crop if crop and train[-1] > crop else None
         stages.append(StageConfig(f"stack-{'-'.join(map(str, train))}", train[-1], train, batch=32, crop=cut, time="logsnr"))
     joint = StageConfig(
         name="joint",
@@ -72,7 +113,7 @@ def stacking_plan(config: ModelConfig, *, crop: int = 128, at_once: int = 1) -> 
         train=sizes,
         batch=16,
         lr=2e-4,
-        crop=2 * crop if sizes[-1] > 2 * crop else None,
+        crop=2 * crop if crop and sizes[-1] > 2 * crop else None,
         warmup=20,
         decay=1.0,
     )

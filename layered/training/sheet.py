@@ -33,18 +33,20 @@ COLUMNS = 4
 CELL = 128  # smallest side of a cell in pixels
 
 
-def draw_sheet(
-    model: LayeredUNet, text: TextStates, top: int, file: Path, device: str, config: SampleConfig | None = None
-) -> None:
+def draw_sheet(model: LayeredUNet, text: TextStates, top: int, file: Path, device: str, config: SampleConfig) -> None:
     """Sample one picture per prompt of ``text`` (seeds 0, 1, …) with scales up to ``top`` and write the finest as a PNG."""
-    config = config or SampleConfig(steps=20, guidance=3.0)
     scales = tuple(size for size in model.config.scales if size <= top)
     denoise = GuidedDenoiser(
-        model.eval(), text, guidance=config.guidance, guided_up_to=config.guided_up_to, sleep_below=config.sleep_below
+        model.eval(),
+        text,
+        guidance=config.guidance,
+        guided_up_to=config.guided_up_to,
+        shared_noise=config.noise != "independent",
+        sleep_below=config.sleep_below,
     )
     generators = make_generators(range(len(text.mask)))
     with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
-        for step in sample(denoise, Schedule.preset(config.preset, scales), config, generators, device=device):
+        for step in sample(denoise, Schedule.of_run(config, scales), config, generators, device=device):
             last = step
     write_grid(list(to_uint8(last.x0[scales[-1]])), file)
 

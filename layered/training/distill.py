@@ -1,0 +1,223 @@
+"""Distillation into few steps: guidance folded in (arXiv 2210.03142), then two steps of a teacher in one (arXiv 2202.00512).
+
+``python -m layered.training.distill --checkpoint FOLDER --run FOLDER --steps 16 8 4 --guidance 4 --minutes 30 20 20 20``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from layered.config import PRESETS, SPACINGS, Clipping, ModelConfig, SampleConfig
+from layered.diffusion import GuidedDenoiser, awake_scales
+from layered.sampler import Denoiser, clip_x0, ddim_step
+from layered.schedule import Schedule, alpha_sigma, timesteps
+from layered.training.batches import Batch
+from layered.training.command import add_options, carry_out, check_options, load_start, make_team, with_budgets
+from layered.training.loop import Trainer, batch_losses
+from layered.training.plan import StageConfig, TrainConfig, fast_bfloat16
+from layered.training.state import Progress, load_weights
+
+USUAL = SampleConfig()
+
+# ------------------------------------------------------------------ the target
+
+
+@torch.no_grad()
+def ddim_steps(
+    denoise: Denoiser, z: Mapping[int, Tensor], schedule: Schedule, times: Sequence[float], clipping: Clipping
+) -> dict[int, Tensor]:
+    """z (B, 3, S, S) per scale from the first of ``times`` to the last, by DDIM steps of the sampler, with no noise added."""
+    for t, t_next in pairwise(times):
+        logsnr, logsnr_next = _logsnr(schedule, t), _logsnr(schedule, t_next)
+        per_sample = {size: torch.full((len(z[size]),), value, device=z[size].device) for size, value in logsnr.items()}
+        x0 = denoise(z, per_sample, t).x0
+        z = {size: ddim_step(z[size], clip_x0(x0[size], clipping), logsnr[size], logsnr_next[size]) for size in z}
+    return dict(z)
+
+
+def step_target(z: Tensor, z_after: Tensor, logsnr: float, logsnr_after: float) -> Tensor:
+    """The x̂ with which one DDIM step leads from ``z`` to ``z_after`` (arXiv 2202.00512, algorithm 2):
+
+    x̃ = (z″ − (σ″/σ) z) / (α″ − (σ″/σ) α). Where ``z_after`` comes from DDIM steps, x̃ is a mean of their x̂ with weights that are
+    not negative, so it is clipped when they are.
+    """
+    (alpha, sigma), (alpha_after, sigma_after) = (
+        alpha_sigma(torch.tensor(value, dtype=torch.float64)) for value in (logsnr, logsnr_after)
+    )
+    ratio = float(sigma_after / sigma)
+    return (z_after - ratio * z) / (float(alpha_after) - ratio * float(alpha))
+
+
+def _logsnr(schedule: Schedule, t: float) -> dict[int, float]:
+    """λ of every scale; infinite at t = 0, where the sampler's result is x̂ itself."""
+    return {size: math.inf if t == 0 else float(value) for size, value in schedule.logsnr(t).items()}
+
+
+# ------------------------------------------------------------------ the run
+
+
+def distillation_plan(
+    config: ModelConfig, teacher: SampleConfig, steps: Sequence[int], top: int | None = None
+) -> tuple[StageConfig, ...]:
+    """A stage that folds the guidance in (none for a weight of 1), then one for every number of ``steps``, each half the last.
+
+    ``teacher``: guidance, sleeping and spacing of the runs that are learnt; ``top``: the finest scale that learns, in pixels;
+    finer ones stay as they are. ValueError for steps that are not halved, and for those in whose last step a level would sleep.
+    """
+    top = top or config.all_sizes[-1]
+    sizes = config.upto(top).all_sizes
+    if not config.layered and top != config.all_sizes[-1]:
+        raise ValueError("A single-resolution network has one scale: it is distilled whole.")
+    if not steps or steps[-1] < 1 or any(more != 2 * less for more, less in pairwise(steps)):
+        raise ValueError(f"Steps: expected numbers that are halved, such as 16 8 4, got {' '.join(map(str, steps))}.")
+    schedule = Schedule.preset(teacher.preset, config.scales)
+    last = schedule.logsnr(float(timesteps(steps[-1], teacher.spacing)[-2]))
+    for size, logsnr in last.items():
+        if teacher.sleep_below is not None and logsnr < teacher.sleep_below:
+            raise ValueError(
+                f"In the last of {steps[-1]} steps level {size} has a log-SNR of {float(logsnr):.1f} and would sleep, "
+                "so it would never draw: let levels sleep only below that, or take more steps."
+            )
+    usual = StageConfig("guidance", top, sizes, batch=16, lr=2e-4, warmup=20, decay=1.0)
+    halved = [dataclasses.replace(usual, name=f"steps-{count}", steps=count, spacing=teacher.spacing) for count in steps]
+    return (*([] if teacher.guidance == 1 else [usual]), *halved)
+
+
+class Distiller(Trainer):
+    """A run in which every stage learns from the network as it was when the stage began.
+
+    All scales take their steps together, from states that share their noise, as in the sampler: each from its own prediction,
+    and a level that sleeps there (``sleep_below``) sleeps for teacher and student alike, and is not taught at that time.
+    """
+
+    def __init__(self, *args, teacher: SampleConfig, **kwargs) -> None:
+        """As ``Trainer``; ``teacher``: guidance, guided_up_to, sleep_below and clipping of the runs that are learnt."""
+        super().__init__(*args, **kwargs)
+        if self.config.independent or self.config.shift_jitter or self.config.preset != self.config.other_preset:
+            raise ValueError("Distillation learns the steps of one schedule with shared noise: no jitter, no independent noise.")
+        self.settings = teacher
+
+    def _stage(self, index: int, progress: Progress, resumed: bool) -> None:
+        file = self.folder / f"teacher-{index}.safetensors"
+        self.teacher = copy.deepcopy(self.model)
+        if file.exists():
+            self.teacher.load_state_dict(load_file(file))
+        else:
+            if resumed:  # it was stopped between two stages: the averaged weights
+                load_weights(self.folder, self.model, self.teacher)
+            if self.team.leads:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                save_file({name: value.cpu().contiguous() for name, value in self.teacher.state_dict().items()}, file)
+        self.teacher.eval().requires_grad_(False)
+        super()._stage(index, progress, resumed)
+
+    def _losses(self, batch: Batch, stage: StageConfig, step: int) -> dict[int, Tensor]:
+        with torch.autocast(batch.shared_noise.device.type, torch.bfloat16, enabled=self.config.autocast):
+            x0 = self._guided(batch) if stage.steps is None else self._halved(batch, stage.step_times(step))
+        taught = dataclasses.replace(batch, x0=x0, z={size: batch.z[size] for size in x0})
+        return batch_losses(self.runner, taught, stage.train, self.config)
+
+    def _guided(self, batch: Batch) -> dict[int, Tensor]:
+        """The teacher's guided prediction of every scale, each sample at its own time (arXiv 2210.03142, section 3.1)."""
+        guidance = {"guidance": self.settings.guidance, "guided_up_to": self.settings.guided_up_to}
+        x0 = GuidedDenoiser(self.teacher, batch.text, **guidance)(batch.z, batch.logsnr, 0.0).x0
+        return {size: clip_x0(value, self.settings.clipping) for size, value in x0.items()}
+
+    def _halved(self, batch: Batch, times: tuple[float, float, float]) -> dict[int, Tensor]:
+        """What makes one step of the student two of the teacher's, for every scale that is awake."""
+        schedule = Schedule.preset(self.config.preset, tuple(batch.z))
+        denoise = GuidedDenoiser(self.teacher, batch.text, sleep_below=self.settings.sleep_below)
+        after = ddim_steps(denoise, batch.z, schedule, times, self.settings.clipping)
+        start, end = (_logsnr(schedule, t) for t in (times[0], times[-1]))
+        awake = awake_scales(tuple(batch.z), batch.logsnr, self.settings.sleep_below)
+        return {size: step_target(batch.z[size], after[size], start[size], end[size]) for size in awake}
+
+
+# ------------------------------------------------------------------ the command line
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m layered.training.distill",
+        description="Distil a checkpoint into few steps: a stage that folds its guidance in, then one for every halving.",
+    )
+    add_options(parser)
+    parser.add_argument("--checkpoint", required=True, help="the teacher, a folder or a name on the hub")
+    parser.add_argument("--steps", type=int, nargs="+", default=[16, 8, 4], help="each half the last (default: 16 8 4)")
+    parser.add_argument(
+        "--guidance",
+        type=float,
+        nargs="+",
+        help=f"weight to fold in, or one per scale; 1: none (default: {USUAL.guidance:g}, and 1 if the teacher has one already)",
+    )
+    parser.add_argument("--guided-up-to", type=int, default=USUAL.guided_up_to, help="finest scale that is guided, in pixels")
+    parser.add_argument("--top", type=int, help="finest scale that learns; finer ones stay as they are (default: all learn)")
+    parser.add_argument("--spacing", choices=SPACINGS, default=USUAL.spacing, help="of the steps (default: %(default)s)")
+    parser.add_argument(
+        "--sleep-below", type=float, default=USUAL.sleep_below, help="log-SNR under which a level is not computed"
+    )
+    parser.add_argument("--preset", choices=PRESETS, help="schedule preset (default: the checkpoint's)")
+    options = parser.parse_args(arguments)
+    check_options(parser, options, options.checkpoint)
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Distil, draw sheets, export a checkpoint that knows its number of steps."""
+    options = parse(arguments)
+    team = make_team(options)
+    model, start = load_start("--checkpoint", options.checkpoint)
+    preset = options.preset or start["preset"]
+    try:
+        weights = tuple(options.guidance or [1.0 if "distilled" in start else USUAL.guidance])
+        teacher = SampleConfig(
+            steps=2 * options.steps[0],
+            guidance=weights,  # one alone becomes a number
+            guided_up_to=options.guided_up_to,
+            spacing=options.spacing,
+            sleep_below=options.sleep_below,
+            preset=preset,
+            solver="ddim",
+        )
+        plan = with_budgets(distillation_plan(model.config, teacher, options.steps, options.top), options)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    if not plan or (teacher.guidance != 1 and plan[0].steps):
+        raise SystemExit("The stage that folds the guidance in has no budget: give it one, or say --guidance 1.")
+    config = TrainConfig(
+        seed=options.seed,
+        text_dropout=0.0,
+        independent=0.0,
+        shift_jitter=0.0,
+        preset=preset,
+        other_preset=preset,
+        autocast=fast_bfloat16(options.device),
+    )
+    learnt = {name: getattr(teacher, name) for name in ("guided_up_to", "spacing", "sleep_below")}
+    folded = start["distilled"]["guidance"] if teacher.guidance == 1 and "distilled" in start else teacher.guidance
+    carry_out(
+        options,
+        team,
+        model,
+        start,
+        plan,
+        config,
+        kind=functools.partial(Distiller, teacher=teacher),
+        sheet=lambda stage: dataclasses.replace(teacher, steps=stage.steps or teacher.steps, guidance=1.0),
+        more={"distilled": {"steps": plan[-1].steps or teacher.steps, "guidance": folded, **learnt}},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Distillation: the target of a halved step against its definition, what the stages learn, what the checkpoint says of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+
+from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from layered.config import SampleConfig
+from layered.diffusion import GuidedDenoiser, Prediction, awake_scales
+from layered.pipeline import LayeredPipeline
+from layered.sampler import clip_x0, ddim_step, make_generators, sample
+from layered.schedule import Schedule, timesteps
+from layered.training.batches import Batches
+from layered.training.distill import Distiller, ddim_steps, distillation_plan, parse, step_target
+from layered.training.plan import TrainConfig
+from layered.training.state import load_progress
+from tests.test_training import Gradients, encode
+from tests.test_unet import awake, tiny
+
+TEACHER = SampleConfig(guidance=3.0, guided_up_to=16, sleep_below=None, solver="ddim")
+CONFIG = TrainConfig(autocast=False, text_dropout=0, independent=0, shift_jitter=0, other_preset="aligned")
+SCALES = (16, 32, 64)
+
+
+def oracle(z, logsnr, t, below=None) -> Prediction:
+    """Any function of the state will do: nothing in the target depends on what the teacher believes."""
+    return Prediction({size: 2 * torch.sin(3 * value + t) for size, value in z.items()}, None)
+
+
+def start(seed: int = 0):
+    generator = torch.Generator().manual_seed(seed)
+    return {size: torch.randn(2, 3, size, size, generator=generator) for size in SCALES}
+
+
+def trainer(folder, stages, model=None, teacher=TEACHER, **changes) -> Distiller:
+    return Distiller(model or gentle(), stages, CONFIG, [Gradients()], encode, folder, teacher=teacher, **changes)
+
+
+def gentle():
+    model = awake(tiny())
+    for parameter in model.parameters():
+        parameter.mul_(0.5)
+    return model
+
+
+def stages(*steps: int, **changes):
+    plan = distillation_plan(tiny(), TEACHER, steps)
+    return tuple(dataclasses.replace(stage, **{"pictures": 24, "batch": 4, "warmup": 1} | changes) for stage in plan)
+
+
+@pytest.mark.parametrize("preset", ["aligned", "interpolated"])
+@pytest.mark.parametrize("spacing", ["time", "logsnr"])
+def test_one_step_with_the_target_is_two_of_the_teacher(preset, spacing) -> None:
+    schedule = Schedule.preset(preset, SCALES)
+    stage = dataclasses.replace(stages(4)[-1], spacing=spacing)
+    for number in range(4):
+        times = stage.step_times(number)
+        z = start(number)
+        after = ddim_steps(oracle, z, schedule, times, "static")
+        for size in SCALES:
+            here, there = (float(schedule.logsnr(t)[size]) for t in (times[0], times[-1]))
+            there = there if times[-1] else float("inf")
+            x0 = step_target(z[size], after[size], here, there)
+            assert torch.allclose(ddim_step(z[size], x0, here, there), after[size], atol=1e-4)
+            assert x0.abs().max() <= 1 + 1e-4  # the mean of two clipped predictions
+
+
+def test_in_the_last_step_the_target_is_the_teachers_last_prediction() -> None:
+    schedule = Schedule.preset("aligned", SCALES)
+    _, middle, end = times = stages(4)[-1].step_times(3)
+    assert end == 0
+    z = start()
+    half = ddim_steps(oracle, z, schedule, times[:2], "static")
+    after = ddim_steps(oracle, z, schedule, times, "static")
+    for size in SCALES:
+        last = clip_x0(oracle(half, {}, middle).x0[size], "static")
+        assert torch.allclose(
+            step_target(z[size], after[size], float(schedule.logsnr(times[0])[size]), float("inf")), last, atol=1e-5
+        )
+
+
+def test_a_teacher_that_knows_the_picture_is_the_target() -> None:
+    schedule, picture = Schedule.preset("aligned", SCALES), {size: value.clamp(-1, 1) for size, value in start(5).items()}
+    times, z = stages(2)[-1].step_times(0), start()
+    after = ddim_steps(lambda *_: Prediction(picture, None), z, schedule, times, "static")
+    for size in SCALES:
+        here, there = (float(schedule.logsnr(t)[size]) for t in (times[0], times[-1]))
+        assert torch.allclose(step_target(z[size], after[size], here, there), picture[size], atol=1e-4)
+
+
+@pytest.mark.parametrize("spacing", ["time", "logsnr"])
+def test_the_steps_of_a_student_are_every_second_one_of_its_teacher(spacing) -> None:
+    stage = dataclasses.replace(stages(8)[-1], spacing=spacing)
+    times = [stage.step_times(number) for number in range(8)]
+    assert [t for t, *_ in times] == pytest.approx(timesteps(8, spacing)[:-1].tolist())
+    assert [t for step in times for t in step[:2]] == pytest.approx(timesteps(16, spacing)[:-1].tolist())
+    assert times[7][2] == 0 and stage.step_times(8) == times[0]
+    batch = Batches(tiny(), stage, CONFIG, Gradients(), encode, 0, "cpu").make(11)
+    exact = Schedule.preset("aligned", SCALES).logsnr(times[3][0])
+    for size in SCALES:
+        assert torch.allclose(batch.logsnr[size], exact[size].float().expand(4), atol=1e-4)
+
+
+def test_the_halving_is_the_samplers(tmp_path) -> None:
+    """Two steps of the teacher are what the sampler does, sleeping levels included."""
+    model, schedule = gentle(), Schedule.preset("aligned", SCALES)
+    config = dataclasses.replace(TEACHER, steps=4, sleep_below=-2.0)
+    text = encode(["0.5"])
+    denoise = GuidedDenoiser(model, text, sleep_below=-2.0)
+    steps = list(sample(denoise, schedule, config, make_generators([3])))
+    assert steps[0].asleep and not steps[-1].asleep
+    times = [step.t for step in steps[:3]]
+    after = ddim_steps(denoise, steps[0].z, schedule, times, "static")
+    for size in SCALES:
+        assert torch.allclose(after[size], steps[2].z[size], atol=1e-4)
+    stage = dataclasses.replace(stages(2)[-1], spacing="logsnr")
+    run = trainer(tmp_path, [stage], model, dataclasses.replace(TEACHER, sleep_below=-2.0))
+    run.teacher = model
+    batch = Batches(tiny(), stage, CONFIG, Gradients(), encode, 0, "cpu").make(0)
+    assert tuple(run._losses(batch, stage, 0)) == awake_scales(SCALES, batch.logsnr, -2.0) == (16,)
+
+
+def test_the_first_stage_learns_the_guided_prediction(tmp_path) -> None:
+    run = trainer(tmp_path, stages(2)[:1])
+    run.teacher = gentle()
+    batch = Batches(tiny(), stages(2)[0], CONFIG, Gradients(), encode, 0, "cpu").make(0)
+    guided = GuidedDenoiser(run.teacher, batch.text, guidance=3.0, guided_up_to=16)(batch.z, batch.logsnr, 0.5)
+    targets = run._guided(batch)
+    for size in SCALES:
+        assert torch.allclose(targets[size], guided.x0[size].clamp(-1, 1), atol=1e-5)
+        assert not torch.allclose(targets[size], guided.x0_plain[size].clamp(-1, 1), atol=1e-2)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["guidance", "halving"])
+def test_the_student_comes_nearer_to_its_teacher(tmp_path, number) -> None:
+    stage = dataclasses.replace(stages(2)[number], pictures=480, batch=8, lr=3e-3, top=16, train=(16,))
+    run = trainer(tmp_path, [stage])
+    batch = Batches(tiny(), stage, CONFIG, Gradients(), encode, 7, "cpu").make(0)
+    run.teacher = gentle()
+    before = run._losses(batch, stage, 0)[16].detach()
+    run.run()
+    assert run._losses(batch, stage, 0)[16] < 0.8 * before
+    for name, value in run.teacher.state_dict().items():
+        assert torch.equal(value, gentle().state_dict()[name]), name
+
+
+def test_a_stopped_distillation_resumes_to_the_bit_with_the_same_teachers(tmp_path) -> None:
+    plan = stages(2, 1, pictures=12)
+    through = trainer(tmp_path / "a", plan, save_minutes=0)
+    through.run()
+
+    class Interrupted(Exception):
+        pass
+
+    def stopped(after: int):
+        calls = itertools.count()
+
+        def stop(*_):
+            if next(calls) == after:
+                raise Interrupted
+
+        return stop
+
+    with pytest.raises(Interrupted):
+        trainer(tmp_path / "b", plan, save_minutes=0, on_checkpoint=stopped(3)).run()  # as the first stage ends
+    assert (load_progress(tmp_path / "b").stage, load_progress(tmp_path / "b").step) == (1, 0)
+    with pytest.raises(Interrupted):
+        trainer(tmp_path / "b", plan, save_minutes=0, on_checkpoint=stopped(1)).run()  # in the middle of the second
+    assert (load_progress(tmp_path / "b").stage, load_progress(tmp_path / "b").step) == (1, 2)
+    resumed = trainer(tmp_path / "b", plan, save_minutes=0)
+    resumed.run()
+    for (name, a), b in zip(through.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_a_distilled_checkpoint_runs_as_it_learnt(tmp_path, tiny_encoder) -> None:
+    model = awake(dataclasses.replace(tiny(), text_width=32))
+    learnt = {"steps": 4, "guidance": 3.0, "guided_up_to": 32, "spacing": "time", "sleep_below": None}
+    meta = {"text_encoder": tiny_encoder.name, "preset": "paper", "vocabulary": [], "training": {}, "distilled": learnt}
+    save_checkpoint(tmp_path / "fast", model, meta)
+    loaded, meta = load_checkpoint(tmp_path / "fast")
+    assert meta["distilled"] == learnt
+    pipeline = LayeredPipeline(loaded, tiny_encoder, meta)
+    config = SampleConfig(steps=4, guidance=1.0, guided_up_to=32, spacing="time", sleep_below=None, solver="ddim", preset="paper")
+    assert pipeline.usual == config and pipeline.generate("a red balloon").config == config
+    del meta["distilled"]
+    assert LayeredPipeline(loaded, tiny_encoder, meta).usual == SampleConfig(preset="paper")
+    with pytest.raises(CheckpointError, match="distilled: steps"):
+        save_checkpoint(tmp_path / "no", model, meta | {"distilled": {"steps": 0}})
+
+
+def test_the_plan_folds_guidance_in_and_then_halves() -> None:
+    plan = distillation_plan(tiny(), TEACHER, [8, 4, 2], top=32)
+    assert [stage.name for stage in plan] == ["guidance", "steps-8", "steps-4", "steps-2"]
+    assert {stage.train for stage in plan} == {(16, 32)} and {stage.top for stage in plan} == {32}
+    assert [stage.steps for stage in plan] == [None, 8, 4, 2]
+    unguided = dataclasses.replace(TEACHER, guidance=1.0)
+    assert [stage.name for stage in distillation_plan(tiny(), unguided, [2])] == ["steps-2"]
+
+
+def test_mistakes_get_a_sentence(tmp_path) -> None:
+    for steps in ([8, 5], [4, 8], [], [0]):
+        with pytest.raises(ValueError, match="halved"):
+            distillation_plan(tiny(), TEACHER, steps)
+    with pytest.raises(ValueError, match="level 64 has a log-SNR of .* would sleep"):
+        distillation_plan(tiny(), dataclasses.replace(TEACHER, sleep_below=-1.0), [1])
+    with pytest.raises(ValueError, match="distilled whole"):
+        distillation_plan(tiny().single_resolution(), TEACHER, [4], top=32)
+    with pytest.raises(ValueError, match="no jitter"):
+        Distiller(gentle(), stages(2), TrainConfig(autocast=False), [Gradients()], encode, tmp_path, teacher=TEACHER)
+    with pytest.raises(SystemExit, match="2"):
+        parse(["--checkpoint", str(tmp_path), "--run", "r", "--pictures", "1", "--export", str(tmp_path)])

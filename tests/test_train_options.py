@@ -1,0 +1,151 @@
+"""Options of training: losses, noise, schedules, stages, and the single-resolution network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from layered.checkpoint import load_checkpoint, save_checkpoint
+from layered.config import SampleConfig
+from layered.losses import LossConfig
+from layered.pipeline import LayeredPipeline
+from layered.prediction import eps_from_x0
+from layered.pyramid import downsample_noise
+from layered.schedule import Schedule, time_of_logsnr
+from layered.training.__main__ import make_plan, parse, train_config
+from layered.training.batches import Batches, draw_shifts, draw_times
+from layered.training.loop import Trainer, new_model
+from layered.training.plan import LOGSNR_OF_TOP, TrainConfig, joint_plan, stacking_plan
+from tests.test_training import CONFIG, Gradients, encode, plan, trainer
+from tests.test_unet import tiny
+
+
+def test_without_stacking_one_stage_trains_every_level_and_without_crops_on_full_frames() -> None:
+    (stage,) = joint_plan(tiny(), crop=32)
+    assert (stage.top, stage.train, stage.crop, stage.time) == (64, (16, 32, 64), 32, "uniform")
+    (single,) = joint_plan(tiny().single_resolution(), crop=32)
+    assert single.train == (16, 32, 64) and single.crop is None
+    assert joint_plan(tiny(), crop=None)[0].crop is None and joint_plan(tiny(), crop=64)[0].crop is None
+    assert not any(stage.crop for stage in stacking_plan(tiny(), crop=None))
+
+
+def test_the_command_line_says_all_of_it() -> None:
+    words = ["--run", "r", "--pictures", "8", "--no-stacking", "--crop", "0", "--noise", "box", "--independent", "0"]
+    words += [
+        "--preset",
+        "paper",
+        "--other-preset",
+        "paper",
+        "--shift-jitter",
+        "0",
+        "--loss",
+        "sigmoid",
+        "--loss-bias",
+        "-1",
+        "-2",
+    ]
+    words += ["--multiscale-from", "16", "--scale-weights", "1", "1", "1", "--device", "cpu"]
+    options = parse(words)
+    config = train_config(options)
+    loss = LossConfig("sigmoid", (-1.0, -2.0), 16, (1.0, 1.0, 1.0))
+    expected = TrainConfig(noise="box", independent=0, preset="paper", other_preset="paper", shift_jitter=0, loss=loss)
+    assert dataclasses.replace(config, autocast=True) == expected
+    (stage,) = make_plan(options, new_model(tiny(), 0))
+    assert (stage.pictures, stage.train, stage.crop) == (8, (16, 32, 64), None)
+    usual = train_config(parse(["--run", "r", "--minutes", "1"]))
+    assert dataclasses.replace(usual, autocast=True) == TrainConfig()
+    for wrong in (["--independent", "1.5"], ["--shift-jitter", "-1"], ["--multiscale-from", "0"], ["--loss-bias", "nan"]):
+        with pytest.raises(SystemExit, match="[A-Z].*[:,] .*expected|from"):
+            train_config(parse(["--run", "r", "--minutes", "1", *wrong]))
+    for wrong in (["--crop", "-1"], ["--no-stacking", "--at-once", "2"], ["--single-resolution", "--init", "x"]):
+        with pytest.raises(SystemExit, match="2"):
+            parse(["--run", "r", "--minutes", "1", *wrong])
+    for wrong in ({"noise": "independent"}, {"preset": "cosine"}, {"other_preset": "cosine"}):
+        with pytest.raises(ValueError, match="expected one of"):
+            TrainConfig(**wrong)
+
+
+def test_the_usual_run_learns_as_it_always_did(tmp_path) -> None:
+    """Losses of the first version of this loop: options that are not used change nothing."""
+    trainer(tmp_path, save_minutes=0).run()
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    last = {line["stage"]: line["loss"] for line in lines}
+    assert last["base-16"] == pytest.approx({"16": 1.83169}, rel=1e-3)
+    assert last["stack-32"] == pytest.approx({"32": 11.3711}, rel=1e-3)
+    assert last["stack-64"] == pytest.approx({"64": 3.94224}, rel=1e-3)
+    assert last["joint"] == pytest.approx({"16": 0.80651, "32": 6.57393, "64": 5.62805}, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "loss", [LossConfig("eps"), LossConfig("sigmoid", (0.0, -1.0, -2.0)), LossConfig(multiscale_from=16)], ids=str
+)
+def test_every_loss_trains_all_levels_on_crops(tmp_path, loss) -> None:
+    config = dataclasses.replace(CONFIG, loss=loss)
+    stages = [dataclasses.replace(joint_plan(tiny(), crop=32)[0], pictures=8, batch=4, warmup=1)]
+    run = Trainer(new_model(tiny(), seed=3), stages, config, [Gradients()], encode, tmp_path)
+    before = {name: p.clone() for name, p in run.model.named_parameters()}
+    run.run()
+    assert all(p.isfinite().all() for p in run.model.parameters())
+    assert {name.split(".")[1] for name, p in run.model.named_parameters() if not torch.equal(p, before[name])} >= {"16", "64"}
+
+
+def test_a_single_resolution_network_trains_and_draws(tmp_path, tiny_encoder) -> None:
+    config = dataclasses.replace(tiny(), text_width=32).single_resolution()
+    stages = [dataclasses.replace(joint_plan(config)[0], pictures=8, batch=4, warmup=1)]
+    loss = LossConfig("v", multiscale_from=16)
+    model = new_model(config, seed=3)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    train = dataclasses.replace(CONFIG, loss=loss)
+    run = Trainer(model, stages, train, [Gradients()], tiny_encoder.encode, tmp_path / "run")
+    run.run()
+    assert not torch.equal(model.state_dict()["levels.64.output.weight"], before["levels.64.output.weight"])
+    meta = {"text_encoder": tiny_encoder.name, "preset": "aligned", "vocabulary": [], "training": {}}
+    save_checkpoint(tmp_path / "single", model, meta)
+    loaded, meta = load_checkpoint(tmp_path / "single")
+    pipeline = LayeredPipeline(loaded, tiny_encoder, meta)
+    assert pipeline.scales == (64,)
+    for order in ("together", "coarse-first"):
+        steps = list(pipeline.stream("a red balloon", SampleConfig(steps=2, order=order, preset="interpolated")))
+        assert len(steps) == 2 and steps[-1].ends and steps[-1].x0[64].isfinite().all()
+
+
+@pytest.mark.parametrize("noise", ["sinc", "box", "bilinear"])
+def test_an_ablation_can_train_with_one_noise_mode(noise) -> None:
+    config = dataclasses.replace(CONFIG, noise=noise, independent=0.0)
+    batch = Batches(tiny(), plan()[3], config, Gradients(), encode, 1, "cpu").make(0)
+    assert batch.shared_noise.tolist() == [1.0] * 8 and batch.windows == {}
+    eps = {size: eps_from_x0(batch.x0[size], batch.z[size], batch.logsnr[size]) for size in batch.z}
+    clear = batch.logsnr[64] < 4  # where ε can be had back from z
+    for size in (16, 32):
+        assert torch.allclose(downsample_noise(eps[64], size, noise)[clear], eps[size][clear], atol=0.02)
+    apart = Batches(tiny(), plan()[3], dataclasses.replace(config, independent=1.0), Gradients(), encode, 1, "cpu")
+    assert apart.make(0).shared_noise.tolist() == [0.0] * 8
+
+
+def test_one_schedule_for_all_samples_where_nothing_is_jittered() -> None:
+    config = dataclasses.replace(CONFIG, preset="paper", other_preset="paper", shift_jitter=0.0)
+    shifts, end = draw_shifts(config, (128, 256, 512), 50, torch.Generator().manual_seed(0))
+    assert torch.allclose(shifts, torch.tensor(Schedule.preset("paper", (128, 256, 512)).shifts).expand(50, 3)) and end is None
+
+
+def test_an_interpolated_schedule_is_trained_with_both_its_ends() -> None:
+    config = dataclasses.replace(CONFIG, preset="interpolated", other_preset="interpolated", shift_jitter=0.0)
+    shifts = draw_shifts(config, (16, 32, 64), 400, torch.Generator().manual_seed(0))
+    schedule = Schedule.preset("interpolated", (16, 32, 64))
+    for drawn, exact in zip(shifts, (schedule.shifts, schedule.end_shifts), strict=True):
+        assert torch.allclose(drawn, torch.tensor(exact).expand(400, 3))
+    t = draw_times(plan()[2], shifts.scale(-1), torch.Generator().manual_seed(0)).double()
+    top = schedule.logsnr(t)[64]
+    low, high = LOGSNR_OF_TOP
+    assert ((top >= low) & (top < (low + high) / 2)).double().mean() == pytest.approx(0.47, abs=0.08)
+    batch = Batches(tiny(), plan()[3], config, Gradients(), encode, 1, "cpu").make(0)
+    t = time_of_logsnr(batch.logsnr[64], schedule.shifts[2], schedule.end_shifts[2])
+    for size in (16, 32):
+        assert torch.allclose(schedule.logsnr(t)[size], batch.logsnr[size], atol=0.02)
+    jittered = draw_shifts(
+        dataclasses.replace(CONFIG, preset="interpolated"), (16, 32, 64), 400, torch.Generator().manual_seed(0)
+    )
+    assert jittered.start.shape == jittered.end.shape == (400, 3) and (jittered.start - jittered.end).std() > 0.1
