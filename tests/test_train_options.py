@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from layered.schedule import Schedule, time_of_logsnr
 from layered.training.__main__ import make_plan, parse, train_config
 from layered.training.batches import Batches, draw_shifts, draw_times
 from layered.training.loop import Trainer, new_model
-from layered.training.plan import LOGSNR_OF_TOP, TrainConfig, joint_plan, stacking_plan
+from layered.training.plan import LOGIT_OF_TIME, LOGSNR_OF_TOP, UNIFORM_TIME, TrainConfig, joint_plan, stacking_plan
 from tests.test_training import CONFIG, Gradients, encode, plan, trainer
 from tests.test_unet import tiny
 
@@ -129,6 +130,26 @@ def test_one_schedule_for_all_samples_where_nothing_is_jittered() -> None:
     config = dataclasses.replace(CONFIG, preset="paper", other_preset="paper", shift_jitter=0.0)
     shifts, end = draw_shifts(config, (128, 256, 512), 50, torch.Generator().manual_seed(0))
     assert torch.allclose(shifts, torch.tensor(Schedule.preset("paper", (128, 256, 512)).shifts).expand(50, 3)) and end is None
+
+
+def test_shifts_of_ones_own_are_those_of_every_sample() -> None:
+    config = dataclasses.replace(CONFIG, shifts=(0, -2, -3.5))
+    shifts, end = draw_shifts(config, (16, 32), 50, torch.Generator().manual_seed(0))  # a stage without the finest scale
+    assert torch.equal(shifts, torch.tensor((0, -2.0)).expand(50, 2)) and end is None
+    with pytest.raises(ValueError, match="expected 3"):
+        Batches(tiny(), plan()[3], dataclasses.replace(CONFIG, shifts=(0, -2)), Gradients(), encode, 1, "cpu")
+    with pytest.raises(ValueError, match="a number per scale"):
+        dataclasses.replace(CONFIG, shifts=(0, math.nan))
+
+
+def test_logit_normal_times_dwell_where_content_is_decided() -> None:
+    stage = dataclasses.replace(plan()[0], time="logit-normal")
+    t = draw_times(stage, (torch.zeros(20_000), None), torch.Generator().manual_seed(0))
+    mean, deviation = LOGIT_OF_TIME
+    expected = torch.distributions.Normal(mean, deviation)
+    for value in (0.2, 0.5, 0.8):
+        share = (1 - UNIFORM_TIME) * float(expected.cdf(torch.tensor(value).logit())) + UNIFORM_TIME * value
+        assert float((t < value).double().mean()) == pytest.approx(share, abs=0.015)
 
 
 def test_an_interpolated_schedule_is_trained_with_both_its_ends() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from typing import get_args
 
 from layered.config import MODELS, PRESETS, SampleConfig
 from layered.losses import WEIGHTINGS, LossConfig
 from layered.training.command import add_options, carry_out, check_options, load_start, make_team, with_budgets
 from layered.training.loop import new_model, stacked
-from layered.training.plan import SHARED_NOISE, StageConfig, TrainConfig, fast_bfloat16, joint_plan, stacking_plan
+from layered.training.plan import SHARED_NOISE, StageConfig, TimeDraw, TrainConfig, fast_bfloat16, joint_plan, stacking_plan
 from layered.unet import LayeredUNet
 
 USUAL = TrainConfig()
@@ -68,6 +70,15 @@ def _add_noise_and_loss(parser: argparse.ArgumentParser) -> None:
         default=USUAL.shift_jitter,
         help="half-width of the jitter of that half's shifts; with 0 and twice the same preset there is one schedule for all",
     )
+    noise.add_argument(
+        "--shifts",
+        type=float,
+        nargs="+",
+        help="shift of every scale's log-SNR, coarse to fine, for all samples (default: presets)",
+    )
+    noise.add_argument(
+        "--base-time", choices=get_args(TimeDraw), default="uniform", help="how times are drawn while the base is trained"
+    )
     loss = parser.add_argument_group("loss")
     loss.add_argument(
         "--loss",
@@ -99,6 +110,7 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
             shift_jitter=options.shift_jitter,
             preset=options.preset,
             other_preset=options.other_preset,
+            shifts=options.shifts,
             loss=LossConfig(options.loss, options.loss_bias, options.multiscale_from, options.scale_weights),
             autocast=fast_bfloat16(options.device),
         )
@@ -110,7 +122,8 @@ def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageCon
     """The stages with the budgets of the command line."""
     if options.no_stacking or not model.config.layered:
         return with_budgets(joint_plan(model.config, crop=options.crop or None), options)
-    return with_budgets(stacking_plan(model.config, crop=options.crop or None, at_once=options.at_once), options)
+    base, *others = stacking_plan(model.config, crop=options.crop or None, at_once=options.at_once)
+    return with_budgets([dataclasses.replace(base, time=options.base_time), *others], options)
 
 
 def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, dict]:

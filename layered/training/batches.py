@@ -17,7 +17,7 @@ from layered.prediction import noisy
 from layered.pyramid import image_pyramid, noise_pyramid
 from layered.schedule import Schedule, shifted_cosine_logsnr, time_of_logsnr
 from layered.training.crops import nested_windows
-from layered.training.plan import LOGSNR_OF_TOP, UNIFORM_TIME, StageConfig, TrainConfig
+from layered.training.plan import LOGIT_OF_TIME, LOGSNR_OF_TOP, UNIFORM_TIME, StageConfig, TrainConfig
 from layered.training.sources import Source
 from layered.unet import Window
 
@@ -50,16 +50,27 @@ class Shifts(NamedTuple):
 
 
 def draw_times(stage: StageConfig, shifts_of_top: tuple[Tensor, Tensor | None], generator: torch.Generator) -> Tensor:
-    """Diffusion times t (B,): uniform (equation 2), or for most samples such that the top level's log-SNR is uniform."""
+    """Diffusion times t (B,): uniform (equation 2); for most samples such that the top level's log-SNR is uniform; or for most
+    logit-normal (arXiv 2403.03206, section 3.1), which dwells where a picture's content is decided."""
     u, uniform = torch.rand(2, len(shifts_of_top[0]), generator=generator)
     if stage.time == "uniform":
         return u
-    low, high = LOGSNR_OF_TOP
-    return torch.where(uniform < UNIFORM_TIME, u, time_of_logsnr(low + (high - low) * u, *shifts_of_top))
+    if stage.time == "logsnr":
+        low, high = LOGSNR_OF_TOP
+        drawn = time_of_logsnr(low + (high - low) * u, *shifts_of_top)
+    else:
+        mean, deviation = LOGIT_OF_TIME
+        drawn = torch.sigmoid(mean + deviation * torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6)))
+    return torch.where(uniform < UNIFORM_TIME, u, drawn)
 
 
 def draw_shifts(config: TrainConfig, scales: tuple[int, ...], batch: int, generator: torch.Generator) -> Shifts:
-    """Shifts δ_i per sample: half of them the preset exactly, half somewhere towards the other preset, jittered."""
+    """Shifts δ_i per sample: half of them the preset exactly, half somewhere towards the other preset, jittered.
+
+    Shifts of the config's own are those of every sample.
+    """
+    if config.shifts is not None:
+        return Shifts(torch.tensor(config.shifts[: len(scales)]).expand(batch, -1), None)
     presets = [Schedule.preset(name, scales) for name in (config.preset, config.other_preset)]
     towards = torch.rand(batch, 1, generator=generator)
     jitter = config.shift_jitter * (2 * torch.rand(batch, len(scales), generator=generator) - 1)
@@ -92,6 +103,8 @@ class Batches:
         self.model, self.stage, self.config, self.source, self.encode = model, stage, config, source, encode
         self.number, self.device, self.part = number, device, part
         self.scales = tuple(size for size in model.scales if size <= stage.top)
+        if config.shifts is not None and len(config.shifts) != len(model.scales):
+            raise ValueError(f"Shifts: expected {len(model.scales)}, one for each of {model.scales}, got {len(config.shifts)}.")
         if source.size < stage.top:
             raise ValueError(f"Stage {stage.name} needs pictures of {stage.top} pixels; the largest source has {source.size}.")
 

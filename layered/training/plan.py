@@ -15,6 +15,9 @@ from layered.schedule import timesteps
 SHARED_NOISE: tuple[NoiseMode, ...] = ("sinc", "box", "bilinear")  # the noise modes that have one field for all scales
 
 
+TimeDraw = Literal["uniform", "logsnr", "logit-normal"]
+
+
 @dataclass(frozen=True)
 class StageConfig:
     """One stage: which levels learn, on what crop, for how long."""
@@ -27,7 +30,7 @@ class StageConfig:
     batch: int = 64
     lr: float = 1e-3  # of AdamW and of Muon (Muon's is matched to AdamW's update size)
     crop: int | None = None  # side of the square that each finer scale is cut to; None: full frames
-    time: Literal["uniform", "logsnr"] = "uniform"  # t uniform, or the log-SNR of the stage's top level uniform
+    time: TimeDraw = "uniform"  # how t is drawn: uniform, such that the log-SNR of the stage's top level is, or logit-normal
     steps: int | None = None  # distillation: t is that of a step in a run of so many, in turn; None: as ``time`` says
     spacing: Spacing = "logsnr"  # of those steps
     warmup: int = 100  # steps
@@ -51,6 +54,7 @@ class TrainConfig:
     shift_jitter: float = 1.386  # log 4: half-width of the uniform jitter of every shift
     preset: str = "aligned"  # the preset that half of the samples use exactly
     other_preset: str = "paper"  # the one that the rest reach towards, jittered; the same one and no jitter: one schedule for all
+    shifts: tuple[float, ...] | None = None  # δ of every scale of the network, for all samples in place of the presets
     loss: LossConfig = LossConfig()
     weight_decay: float = 0.01
     clip_norm: float = 1.0  # of the gradient
@@ -69,6 +73,10 @@ class TrainConfig:
         for name in ("independent", "text_dropout"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a fraction from 0 to 1, got {value}.")
+        if self.shifts is not None:
+            object.__setattr__(self, "shifts", tuple(float(shift) for shift in self.shifts))
+            if not all(map(math.isfinite, self.shifts)):
+                raise ValueError(f"Shifts: expected a number per scale, got {self.shifts}.")
         if not 0 <= self.shift_jitter < math.inf:
             raise ValueError(f"Shift jitter: expected a number from 0 up, got {self.shift_jitter}.")
 
@@ -82,6 +90,7 @@ def fast_bfloat16(device: str) -> bool:
 
 
 LOGSNR_OF_TOP = (-3.0, 10.0)  # range of the top level's log-SNR where a stage draws it uniformly
+LOGIT_OF_TIME = (0.4, 0.9)  # mean and deviation of log(t / (1 − t)) where t is drawn logit-normal: half lies in 0.45 … 0.73
 UNIFORM_TIME = 0.1  # part of the samples whose t is uniform all the same, so that nothing is left unseen
 
 
