@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from layered.config import LevelConfig, ModelConfig, TrunkConfig, compact
+from layered.config import LevelConfig, ModelConfig, TrunkConfig
 from layered.cost import WORDS, beside_twin, measure, measure_config, twin
 from layered.layers import TextStates
+from layered.presets import compact
 from layered.unet import LayeredUNet
 from tests.test_unet import tiny
 

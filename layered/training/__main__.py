@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from layered.config import MODELS
+from layered.presets import MODELS
 from layered.text import TextEncoder
 from layered.training.captions import CaptionMemory
 from layered.training.loop import Trainer, new_model, stacked
@@ -30,7 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; a run that was stopped goes on from it")
     parser.add_argument("--model", choices=sorted(MODELS), help="architecture preset (default: compact)")
-    parser.add_argument("--top", type=int, help="finest scale in pixels (default: 512)")
+    parser.add_argument("--top", type=int, help="finest scale in pixels (default: the preset's)")
     parser.add_argument(
         "--init", help="checkpoint to start from; with --model only its levels that are the same there, from the base up"
     )
@@ -88,7 +88,7 @@ def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, dict]:
     """The network to train and its ``meta``: a checkpoint's, a fresh one's, which is empty, or fresh levels on a checkpoint's."""
     fresh = None
     if options.model or not options.init:
-        fresh = new_model(MODELS[options.model or "compact"](options.top or 512), options.seed)
+        fresh = new_model(MODELS[options.model or "compact"](options.top), options.seed)
     if not options.init:
         return fresh, {}
     try:

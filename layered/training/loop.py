@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -81,10 +82,10 @@ class Trainer:
 
     def _stage(self, index: int, progress: Progress, resumed: bool) -> None:
         stage = self.plan[index]
-        self.model.requires_grad_(False)
+        self.model.eval().requires_grad_(False)
         for size in stage.train:
-            for parameter in self.model.level_parameters(size):
-                parameter.requires_grad_(True)
+            for module in self.model.level_modules(size):
+                module.train().requires_grad_(True)  # dropout too: frozen levels give what they give when pictures are drawn
         optimizers = make_optimizers(self.model, stage, self.config, self.team)
         ema = PowerEMA(self.model, self.config.ema_power)
         if resumed:
@@ -110,7 +111,7 @@ class Trainer:
                 if done >= 1:
                     break
                 rate = learning_rate(stage, progress.step, done)
-                losses = self._step(batch, stage, optimizers, rate)
+                losses = self._step(batch, stage, optimizers, rate, progress.step)
                 ema.update(self.model, progress.step)
                 progress.step += 1
                 progress.pictures += stage.batch
@@ -127,8 +128,9 @@ class Trainer:
                 mark = now
         self._log(stage, progress, running, 0.0)
 
-    def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float) -> dict[int, float]:
-        losses = batch_losses(self.runner, batch, stage.train, self.config.autocast)
+    def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float, step: int) -> dict[int, float]:
+        with self._dropout(stage, step):
+            losses = batch_losses(self.runner, batch, stage.train, self.config.autocast)
         base = self.model.config.scales[0]
         weights = {size: SCALE_WEIGHT ** ((size // base).bit_length() - 1) for size in losses}
         total = sum(weights[size] * loss for size, loss in losses.items()) / sum(weights.values())
@@ -142,6 +144,17 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return dict(zip(losses, self.team.mean([float(loss.detach()) for loss in losses.values()]), strict=True))
+
+    @contextlib.contextmanager
+    def _dropout(self, stage: StageConfig, step: int) -> Iterator[None]:
+        """Within, what is dropped is a function of the seed, the stage, the step and the process, so that a run can resume."""
+        if not self.model.config.dropout:
+            yield
+            return
+        with torch.random.fork_rng(devices=[self.device] if self.device.startswith("cuda") else []):
+            number = self.plan.index(stage) * self.team.count + self.team.rank
+            torch.manual_seed((self.config.seed * 1_000_003 + number) * 2**24 + step)
+            yield
 
     def _done(self, stage: StageConfig, progress: Progress) -> float:
         if stage.pictures is not None:

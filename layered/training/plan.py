@@ -57,10 +57,13 @@ UNIFORM_TIME = 0.1  # part of the samples whose t is uniform all the same, so th
 
 def stacking_plan(config: ModelConfig, *, crop: int = 128, at_once: int = 1) -> tuple[StageConfig, ...]:
     """One stage for the base, one for every ``at_once`` levels above it, then a joint phase; minutes are set by the caller.
+    A network whose levels cannot run without the finer ones (single-resolution, nested) has one stage, in which all learn.
 
     Two levels at once share the pass through the frozen ones below, which is most of the cost of a thin level's training.
     """
     sizes = config.all_sizes
+    if not config.isolated:
+        return (StageConfig("joint", sizes[-1], sizes, batch=32),)
     stages = [StageConfig(name=f"base-{sizes[0]}", top=sizes[0], train=sizes[:1])]
     for start in range(1, len(sizes), at_once):
         train = sizes[start : start + at_once]
