@@ -55,8 +55,8 @@ function drawRow(g, row, r, wires) {
   const across = (from, to, kind) => wire(`M${x(from) + w / 2} ${at}H${x(to) - w / 2 - 1}`, kind);
 
   if (nodes.z) across(columns.z, columns.input, "arrow");
-  across(columns.input, columns.down, "arrow");
-  across(columns.down, columns.fuse, "arrow own");
+  if (nodes.down) across(columns.input, columns.down, "arrow");
+  across(nodes.down ? columns.down : columns.input, columns.fuse, "arrow own");
   across(columns.fuse, columns.up, "arrow");
   if (nodes.output) { across(columns.up, columns.output, "arrow"); across(columns.output, columns.x0, "arrow own"); }
 
@@ -66,12 +66,13 @@ function drawRow(g, row, r, wires) {
   wire(source === columns.fuse ? `M${x(source)} ${below}V${top + 1}` : `M${x(source)} ${below}V${middle}H${x(columns.fuse)}V${top + 1}`, "arrow");
   place(g, `${name} upsample`, nodes.upsample, row.colour, x(columns.fuse), middle, pill, 18, "pill");
   if (nodes.isolated) {
-    wire(`M${x(columns.down)} ${top}V${middle - 9}M${x(columns.down) - 9} ${middle - 8}h18`, "stop");
+    wire(`M${x(columns.down)} ${nodes.down ? top : at}V${middle - 9}M${x(columns.down) - 9} ${middle - 8}h18`, "stop");
     place(g, `${name} isolated`, nodes.isolated, row.colour, x(columns.down), middle + 3, g.wide ? Math.min(w, 58) : 42, 18, "bar");
   } else {
     const target = lastRow ? columns.down : next.input;
     wire(target === columns.down ? `M${x(target)} ${top}V${below - 1}` : `M${x(columns.down)} ${top}V${middle}H${x(target)}V${below - 1}`, "arrow");
   }
+  if (nodes.inward) place(g, `${name} inward`, nodes.inward, row.colour, x(columns.down), middle, pill, 18, "pill");
   if (row.mean) wire(`M${x(columns.x0)} ${below}V${top + 1}`, "arrow dashed");
   if (row.detail) {
     wire(`M${x(columns.input)} ${middle + 4}V${top + 1}`, "arrow dashed");

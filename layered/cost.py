@@ -20,7 +20,7 @@ from layered.layers import TextStates
 from layered.unet import LayeredUNet
 
 WORDS = 16  # tokens of the prompt that the count assumes
-LEVEL_PARTS = ("condition", "input", "down", "upsample", "fuse", "up", "output")
+LEVEL_PARTS = ("condition", "input", "down", "inward", "upsample", "fuse", "up", "output")
 STAGE_PARTS = ("input", "down", "upsample", "fuse", "up")
 
 
@@ -49,7 +49,7 @@ class Cost:
         return sum(part.flops for name, part in self.parts.items() if not prefixes or name.startswith(prefixes))
 
     def without(self, size: int) -> Cost:
-        """Without the levels finer than ``size``: as a level sees nothing of the finer ones, the rest costs what it did.
+        """Without the levels finer than ``size``: nothing below them is there for them alone, so the rest costs what it did.
 
         Raises ValueError for a single-resolution network, which has no smaller one inside it, and for an unknown size.
         """
@@ -80,15 +80,18 @@ def measure_config(config: ModelConfig) -> Cost:
 
 def twin(cost: Cost) -> Cost:
     """The cost of the single-resolution twin (paper, table 1). Only the ends of the levels differ from the layered network's:
-    the coarser ones take in the features above instead of a picture, and give out none; these are run, the rest is taken over."""
+    the coarser ones take in the features above instead of a picture, and give out none; these are run, the rest is taken over.
+    A cascade and a nested network differ from it in more, so there all of it is run."""
     config = cost.config.single_resolution()
+    if (cost.config.fusion, cost.config.downsampling) != (config.fusion, config.downsampling):
+        return measure_config(config)
     with torch.device("meta"):
         model = LayeredUNet(config)
         ends: dict[str, Part] = {}
-        for level in config.levels:
+        for level, above in zip(config.levels, (*config.levels[1:], None), strict=True):
             module = model.levels[str(level.size)]
-            side = level.grid * module.input.stride[0]
-            found = {f"levels.{level.size}.input": (module.input, torch.empty(1, module.input.in_channels, side, side))}
+            shape = (3, level.size, level.size) if above is None else (above.width, above.grid, above.grid)
+            found = {f"levels.{level.size}.input": (module.input, torch.empty(1, *shape))}
             if module.output is not None:
                 found[f"levels.{level.size}.output"] = (module.output, torch.empty(1, level.width, level.grid, level.grid))
             for name, (end, x) in found.items():

@@ -89,8 +89,14 @@ class GuidedDenoiser:
 
         With ``guided_up_to``, in pixels, finer scales run for the prompt alone (the coarsest is always guided), and their
         detail is added to the guided picture below: x̂ = x̂(prompt) + enlarged(guided x̂ − x̂(prompt), both of the scale below).
+        A nested network computes all its scales in one pass: there none sleeps and all are guided, whatever ``sleep_below`` and
+        ``guided_up_to`` say. ValueError for a network that would drop features, or for another number of weights.
         """
+        if model.config.dropout and any(module.training for module in model.modules()):
+            raise ValueError("This network is being trained and drops features at random: draw with model.eval().")
         scales = model.config.scales
+        if model.config.downsampling == "nested":
+            guided_up_to, sleep_below = None, None
         weights = tuple(guidance) if isinstance(guidance, Sequence) else (guidance,) * len(scales)
         if len(weights) != len(scales):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The blocks of the layered U-Net: conditioning, residual and transformer blocks, patches (simple diffusion, appendix B)."""
+"""The prompt, conditioning and convolutional blocks of the layered U-Net (simple diffusion, appendix B; DiMR)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
+
+from layered.architecture import TimeMode
 
 # ------------------------------------------------------------------ the prompt
 
@@ -111,19 +112,102 @@ class Upsample(nn.Module):
         return F.pixel_shuffle(x, self.factor).contiguous(memory_format=torch.channels_last)
 
 
-class ResidualBlock(nn.Module):
-    """Two 3 × 3 convolutions with FiLM conditioning between them (simple diffusion, appendix B). (B, C, H, W) → same."""
+class CascadeUpsample(Upsample):
+    """DiMR's way from a lower branch into the next: norm, linear, pixel shuffle, norm. (B, C, H, W) → (B, C', kH, kW).
 
-    def __init__(self, width: int, time_width: int) -> None:
+    The last norm has a gain and a bias; the linear layer takes up those of the first.
+    """
+
+    def __init__(self, width_in: int, width_out: int, factor: int) -> None:
+        super().__init__(width_in, width_out, factor)
+        self.gain = nn.Parameter(torch.ones(width_out))
+        self.bias = nn.Parameter(torch.zeros(width_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return channel_norm(super().forward(channel_norm(x))) * self.gain[:, None, None] + self.bias[:, None, None]
+
+
+# ------------------------------------------------------------------ time in the blocks
+
+
+class FiLM(nn.Linear):
+    """Gain and bias of a norm from the conditioning vector, 1 and 0 to begin with. (B, T) → two (B, C)."""
+
+    def __init__(self, time_width: int, width: int) -> None:
+        super().__init__(time_width, 2 * width)
+        zero_init(self)
+
+    def forward(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        scale, bias = super().forward(condition).chunk(2, dim=1)
+        return 1 + scale, bias
+
+
+class TimeDependentAffine(nn.Module):
+    """Gain γ(u) and bias β(u) of DiMR's time-dependent layer norm (arXiv 2406.09416, section 3.3), 8 parameters per channel.
+
+    Each is θ(u) = s p₀ + (1 − s) p₁ with s = sigmoid(u (1 + w) + b), four learned vectors, and u the time scaled to [−1, 1].
+    To begin with p₀ = p₁ is 1 for the gain and 0 for the bias, and w = b = 0: a plain layer norm. (B,) → two (B, C).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        zeros, ones = torch.zeros(2, width), torch.ones(2, width)
+        self.gain = nn.Parameter(torch.cat([ones, zeros]))  # p₀, p₁, w, b
+        self.bias = nn.Parameter(torch.cat([zeros, zeros]))
+
+    def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return self._at(u, self.gain), self._at(u, self.bias)
+
+    @staticmethod
+    def _at(u: Tensor, parameters: Tensor) -> Tensor:
+        p0, p1, w, b = parameters
+        s = torch.sigmoid(u[:, None] * (1 + w) + b)
+        return s * p0 + (1 - s) * p1
+
+
+def affine(time: TimeMode, time_width: int, width: int) -> FiLM | TimeDependentAffine:
+    """What turns what a block is told of the time into gain and bias of a norm."""
+    return FiLM(time_width, width) if time == "film" else TimeDependentAffine(width)
+
+
+# ------------------------------------------------------------------ convolutional blocks
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 × 3 convolutions, the norm between them told the time (simple diffusion, appendix B). (B, C, H, W) → same."""
+
+    def __init__(self, width: int, time_width: int, time: TimeMode = "film", dropout: float = 0.0) -> None:
         super().__init__()
         self.conv_in = nn.Conv2d(width, width, 3, padding=1)
-        self.film = zero_init(nn.Linear(time_width, 2 * width))
+        self.film = affine(time, time_width, width)
+        self.dropout = nn.Dropout(dropout)
         self.conv_out = zero_init(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         h = self.conv_in(F.silu(channel_norm(x)))
-        scale, bias = self.film(condition)[:, :, None, None].chunk(2, dim=1)
-        return x + self.conv_out(F.silu(channel_norm(h) * (1 + scale) + bias))
+        gain, bias = self.film(condition)
+        h = F.silu(channel_norm(h) * gain[:, :, None, None] + bias[:, :, None, None])
+        return x + self.conv_out(self.dropout(h))
+
+
+class ConvNeXtBlock(nn.Module):
+    """DiMR's block for fine grids: x + dwconv₇ₓ₇(x), then x + W₂ (GELU(W₀ n) ⊙ W₁ n), n = norm(x) told the time, 2C hidden
+    channels. (B, C, H, W) → same. It starts as the identity, as all blocks here do."""
+
+    def __init__(self, width: int, time_width: int, time: TimeMode = "film", dropout: float = 0.0) -> None:
+        super().__init__()
+        self.depthwise = zero_init(nn.Conv2d(width, width, 7, padding=3, groups=width))
+        self.film = affine(time, time_width, width)
+        self.inner = nn.Conv2d(width, 4 * width, 1)  # W₀ and W₁
+        self.dropout = nn.Dropout(dropout)
+        self.outer = zero_init(nn.Conv2d(2 * width, width, 1))  # W₂
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        x = x + self.depthwise(x)
+        gain, bias = self.film(condition)
+        n = channel_norm(x) * gain[:, :, None, None] + bias[:, :, None, None]
+        gate, value = self.inner(n).chunk(2, dim=1)
+        return x + self.outer(self.dropout(F.gelu(gate) * value))
 
 
 # ------------------------------------------------------------------ conditioning
@@ -162,71 +246,15 @@ class LevelCondition(nn.Module):
         return F.silu(self.out(F.silu(h)))
 
 
-# ------------------------------------------------------------------ transformer
+class LevelBias(LevelCondition):
+    """The same as a bias of the level's channels, nothing to begin with. (B,), (B,), (B, D), (B,) → (B, C).
 
+    Time-dependent layer norms are told the level's own time alone: the rest is added once where the level is entered.
+    """
 
-class Attention(nn.Module):
-    """Multi-head attention with normalised queries and keys. (B, N, C), (B, M, C') → (B, N, C)."""
+    def __init__(self, text_width: int, width: int, level_width: int) -> None:
+        super().__init__(text_width, width)
+        self.bias = zero_init(nn.Linear(width, level_width))
 
-    def __init__(self, width: int, context_width: int, head_width: int) -> None:
-        super().__init__()
-        self.heads = width // head_width
-        self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(context_width, width, bias=False)
-        self.value = nn.Linear(context_width, width, bias=False)
-        self.out = zero_init(nn.Linear(width, width, bias=False))
-        self.scale = nn.Parameter(torch.full((self.heads, 1, 1), 1.0))
-
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        q, k, v = (
-            rearrange(project(value), "b n (h c) -> b h n c", h=self.heads)
-            for project, value in ((self.query, x), (self.key, context), (self.value, context))
-        )
-        q = F.rms_norm(q, q.shape[-1:]) * self.scale.to(q.dtype)
-        k = F.rms_norm(k, k.shape[-1:])
-        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # spelt out: on few tokens in bfloat16 4 times faster on a CPU
-        if mask is not None:
-            scores = scores.masked_fill(~mask[:, None, None, :], -torch.inf)
-        h = scores.softmax(dim=-1).to(v.dtype) @ v
-        return self.out(rearrange(h, "b h n c -> b n (h c)"))
-
-
-class TransformerBlock(nn.Module):
-    """Self-attention, attention to the prompt and an MLP, each modulated and gated (adaLN-Zero). (B, N, C) → same."""
-
-    def __init__(self, width: int, text_width: int, time_width: int, head_width: int) -> None:
-        super().__init__()
-        self.modulation = zero_init(nn.Linear(time_width, 6 * width))
-        self.attention = Attention(width, width, head_width)
-        self.cross = Attention(width, text_width, head_width)
-        self.mlp_in = nn.Linear(width, 4 * width)
-        self.mlp_out = zero_init(nn.Linear(4 * width, width))
-
-    def forward(self, x: Tensor, condition: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        scale1, bias1, gate1, scale2, bias2, gate2 = self.modulation(condition)[:, None].chunk(6, dim=2)
-        width = x.shape[-1:]
-        h = F.layer_norm(x, width) * (1 + scale1) + bias1
-        x = x + (1 + gate1) * self.attention(h, h)
-        x = x + self.cross(F.layer_norm(x, width), text, mask)
-        h = F.layer_norm(x, width) * (1 + scale2) + bias2
-        return x + (1 + gate2) * self.mlp_out(F.gelu(self.mlp_in(h), approximate="tanh"))
-
-
-class Trunk(nn.Module):
-    """Transformer blocks over the pixels of a small grid, with a learned position each. (B, C, G, G) → same."""
-
-    def __init__(self, width: int, depth: int, grid: int, text_width: int, time_width: int, head_width: int) -> None:
-        super().__init__()
-        self.position = nn.Parameter(0.02 * torch.randn(1, grid * grid, width))
-        self.no_prompt = nn.Parameter(0.02 * torch.randn(1, 1, text_width))  # always attended to, alone without a prompt
-        self.blocks = nn.ModuleList(TransformerBlock(width, text_width, time_width, head_width) for _ in range(depth))
-
-    def forward(self, x: Tensor, condition: Tensor, text: TextStates) -> Tensor:
-        grid = x.shape[-1]
-        states = F.layer_norm(text.tokens, text.tokens.shape[-1:])
-        states = torch.cat([self.no_prompt.expand(len(x), -1, -1).to(states.dtype), states], dim=1)
-        mask = F.pad(text.mask, (1, 0), value=True)
-        h = rearrange(x, "b c y x -> b (y x) c") + self.position
-        for block in self.blocks:
-            h = block(h, condition, states, mask)
-        return rearrange(h, "b (y x) c -> b c y x", y=grid).contiguous(memory_format=torch.channels_last)
+    def forward(self, logsnr: Tensor, logsnr_below: Tensor, pooled: Tensor, shared_noise: Tensor) -> Tensor:
+        return self.bias(super().forward(logsnr, logsnr_below, pooled, shared_noise))

@@ -86,8 +86,14 @@ class LayeredPipeline:
         return self.vocabulary.unknown(prompt) if self.vocabulary.words else []
 
     def run_scales(self, config: SampleConfig) -> tuple[int, ...]:
-        """The scales of a run. Raises ValueError where they are not the coarsest few of the model's."""
+        """The scales of a run. Raises ValueError where they are not the coarsest few of the model's, or where they, or the order
+        coarse-first, ask a network that computes all scales in one pass to run some of them alone."""
         scales = config.scales or self.scales
+        if self.model.config.downsampling == "nested" and (scales != self.scales or config.order == "coarse-first"):
+            raise ValueError(
+                f"This model is nested: it computes all its scales {self.scales} in one pass, so the coarse ones cannot be drawn "
+                "alone or first. Draw them all, in the order together."
+            )
         if scales != self.scales[: len(scales)]:
             raise ValueError(f"Scales {scales}: this model draws {self.scales}, and a run takes the coarsest few of them.")
         return scales

@@ -14,7 +14,14 @@ from matplotlib.figure import Figure, FigureBase
 from layered.schedule import Schedule
 from layered.trajectory import AGREEMENT_CAP, Trajectory, to_uint8
 
-SCALE_COLOURS = {32: "#8a93a6", 64: "#c084fc", 128: "#f2b04a", 256: "#3fbf9f", 512: "#6f8cff"}  # one per scale, everywhere
+SCALE_COLOURS = {  # one per scale, everywhere
+    32: "#8a93a6",
+    64: "#c084fc",
+    128: "#f2b04a",
+    256: "#3fbf9f",
+    512: "#6f8cff",
+    1024: "#f472b6",
+}
 MEASURE_LABELS = {
     "logsnr": ("Signal to noise", "log-SNR λ (nats)"),
     "change": ("Change of the prediction", "rms of x̂ − previous x̂ (of −1 to 1)"),

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from layered.checkpoint import load_checkpoint
-from layered.config import MODELS
 from layered.layers import TextStates
+from layered.presets import MODELS
 from layered.text import TextEncoder
 from layered.training import __main__ as training
 from layered.training.batches import Batches

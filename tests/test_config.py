@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,13 @@ MODEL = ModelConfig(
     ),
     trunk=TrunkConfig(stages=((128, 2),), width=256, depth=4),
 )
+
+DETAIL = ModelConfig((LevelConfig(32, 2, 8), LevelConfig(64, 2, 8, input="detail", detail_std=0.1)))
+OPTIONS = {  # every setting that came after the first checkpoints, at another value than its default
+    "level": {"patching": "wavelet", "block": "convnext"},
+    "trunk": {"kind": "u-net"},
+    "model": {"time": "td-ln", "fusion": "cascade", "dropout": 0.1, "dropout_at_most": 8},
+}
 
 BAD_SETTINGS = [
     ("steps", "steps", [0, 251, -1, 2.5, "25", True, None, math.nan, 10**30]),
@@ -92,7 +100,22 @@ def test_lists_become_tuples_and_one_weight_a_number() -> None:
         (lambda: ModelConfig((LevelConfig(32, 2, 8, input="detail", detail_std=0.1),)), "nothing lies below it"),
         (lambda: TrunkConfig(stages=((64,),)), "trunk stages"),
         (lambda: TrunkConfig(stages=64), "trunk stages"),
+        (lambda: LevelConfig(32, 2, 8, patching="fourier"), "patching of level 32"),
+        (lambda: LevelConfig(32, 1, 8, patching="wavelet"), "needs a patch of 2, 4, 8"),
+        (lambda: LevelConfig(48, 6, 8, patching="wavelet"), "needs a patch of 2, 4, 8"),
+        (lambda: LevelConfig(32, 2, 8, block="transformer"), "block of level 32"),
         (lambda: TrunkConfig(width=100), "heads of 64"),
+        (lambda: TrunkConfig(kind="mixer"), "trunk kind"),
+        (lambda: dataclasses.replace(MODEL, trunk=TrunkConfig(((100, 1),), kind="u-net")), "the stage width of 100"),
+        (lambda: dataclasses.replace(MODEL, time="adaln"), "time: expected one of film, td-ln"),
+        (lambda: dataclasses.replace(MODEL, fusion="sum"), "fusion"),
+        (lambda: dataclasses.replace(MODEL, downsampling="ordinary"), "downsampling"),
+        (lambda: dataclasses.replace(MODEL, downsampling="nested", fusion="cascade"), "features go down before"),
+        (lambda: dataclasses.replace(DETAIL, downsampling="nested"), 'level 64 takes "z"'),
+        (lambda: dataclasses.replace(MODEL, layered=False, fusion="cascade"), "ordinary U-Net"),
+        (lambda: dataclasses.replace(MODEL, layered=False, downsampling="nested"), "ordinary U-Net"),
+        (lambda: dataclasses.replace(MODEL, dropout=1.0), "dropout: expected a number"),
+        (lambda: dataclasses.replace(MODEL, dropout_at_most=8.0), "dropout_at_most"),
         (lambda: dataclasses.replace(MODEL, layered=1), "layered"),
         (lambda: dataclasses.replace(MODEL, text_width=True), "text_width"),
         (lambda: MODEL.upto(256), "no level of 256"),
@@ -121,6 +144,33 @@ def test_an_architecture_survives_json() -> None:
     data = to_json_dict(MODEL)
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert model_config_from_dict(data) == MODEL
+
+
+def test_the_options_survive_json_and_are_written_only_where_they_are_used() -> None:
+    levels = tuple(dataclasses.replace(level, **OPTIONS["level"]) for level in MODEL.levels)
+    trunk = dataclasses.replace(MODEL.trunk, **OPTIONS["trunk"])
+    config = dataclasses.replace(MODEL, levels=levels, trunk=trunk, **OPTIONS["model"])
+    data, plain = to_json_dict(config), to_json_dict(MODEL)
+    assert model_config_from_dict(json.loads(json.dumps(data))) == config
+    assert data.items() >= OPTIONS["model"].items() and data["trunk"]["kind"] == "u-net"
+    assert all(level.items() >= OPTIONS["level"].items() for level in data["levels"])
+    for part, names in ((plain, OPTIONS["model"]), (plain["trunk"], OPTIONS["trunk"]), (plain["levels"][0], OPTIONS["level"])):
+        assert not set(names) & set(part)
+    nested = dataclasses.replace(MODEL, downsampling="nested")
+    assert to_json_dict(nested) == plain | {"downsampling": "nested"}
+
+
+def test_the_bundled_checkpoint_is_written_as_it_was_read() -> None:
+    """So the digests by which finished examples are known stay what they were."""
+    data = json.loads((Path(__file__).parents[1] / "checkpoints" / "vista-512" / "config.json").read_text())["model"]
+    assert to_json_dict(model_config_from_dict(data)) == data
+
+
+def test_the_parts_that_a_twin_cannot_have_are_left_behind() -> None:
+    for change in ({"fusion": "cascade"}, {"downsampling": "nested"}):
+        assert dataclasses.replace(MODEL, **change).single_resolution() == MODEL.single_resolution()
+    assert MODEL.isolated and not MODEL.single_resolution().isolated
+    assert not dataclasses.replace(MODEL, downsampling="nested").isolated
 
 
 def test_settings_left_out_take_their_default() -> None:

@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from layered.config import LevelConfig, ModelConfig, TrunkConfig, compact
+from layered.config import LevelConfig, ModelConfig, TrunkConfig
 from layered.cost import WORDS, beside_twin, measure, measure_config, twin
 from layered.layers import TextStates
+from layered.presets import compact
 from layered.unet import LayeredUNet
-from tests.test_unet import tiny
+from tests.test_nested import NESTED
+from tests.test_unet import VARIANTS, tiny
 
 STAGED = ModelConfig(  # ordinary stages under the base, a patch of 1, and two levels on one grid
     (LevelConfig(32, 1, 16), LevelConfig(64, 1, 8, blocks_down=0, prediction="v"), LevelConfig(128, 2, 8, prediction="v")),
@@ -18,7 +20,7 @@ STAGED = ModelConfig(  # ordinary stages under the base, a patch of 1, and two l
     text_width=12,
     time_width=16,
 )
-LADDERS = [tiny(), tiny(16), STAGED]
+LADDERS = [tiny(), tiny(16), STAGED, NESTED, *(VARIANTS[kind] for kind in ("wavelet", "dimr", "u-net"))]
 
 
 def test_the_flops_of_a_level_are_those_of_its_convolutions() -> None:

@@ -19,7 +19,8 @@ from layered.studio.vocabulary import GROUPS, of_vistas, vocabulary
 from layered.world.caption import VOCABULARY
 from layered.world.heldout import HELD_OUT
 from tests.test_cost import STAGED
-from tests.test_unet import tiny
+from tests.test_nested import NESTED
+from tests.test_unet import VARIANTS, tiny
 
 LEVEL = {"z", "condition", "input", "down", "isolated", "skip", "upsample", "fuse", "up", "output", "x0"}
 
@@ -52,6 +53,35 @@ def test_the_parts_of_the_drawing_sum_to_the_network(cost) -> None:
     nodes = [node for row in [*drawn["rows"], drawn["trunk"]] for node in row["nodes"].values()]
     assert sum(int(facts(node).get("Parameters", "0").replace(",", "")) for node in nodes) == cost.parameters()
     assert all(node["title"] and node["say"].endswith(".") and node["section"] for node in nodes)
+
+
+@pytest.mark.parametrize("config", [NESTED, *(VARIANTS[kind] for kind in ("wavelet", "dimr", "u-net"))])
+def test_the_parts_of_every_kind_of_network_are_drawn_and_explained(config) -> None:
+    counted = measure_config(config)
+    test_the_parts_of_the_drawing_sum_to_the_network(counted)
+    json.dumps(network(counted))
+    assert len(tables(counted)) == 3
+
+
+def test_a_cascade_has_a_sum_and_then_its_blocks() -> None:
+    finest, middle, base = network(measure_config(VARIANTS["dimr"]))["rows"]
+    assert set(finest["nodes"]) == set(middle["nodes"]) == LEVEL - {"down"} and set(base["nodes"]) == LEVEL - {"isolated"}
+    assert finest["nodes"]["fuse"]["label"] == "add" and finest["nodes"]["up"]["small"] == "2 blocks"
+    assert "ConvNeXt" in finest["nodes"]["up"]["say"] and "know the time by their norms" in finest["nodes"]["condition"]["say"]
+
+
+def test_a_nested_network_goes_down_from_level_to_level() -> None:
+    drawn = network(measure_config(NESTED))
+    finest, middle, base = drawn["rows"]
+    assert set(finest["nodes"]) == set(middle["nodes"]) == LEVEL - {"isolated"} | {"inward"}
+    assert not {"isolated", "inward"} & set(base["nodes"]) and "every level sees all the others" in drawn["say"]
+    assert [row["mean"] for row in drawn["rows"]] == [True, True, False]
+
+
+def test_a_u_net_is_drawn_with_its_attention() -> None:
+    drawn = network(measure_config(VARIANTS["u-net"]))
+    assert drawn["trunk"]["nodes"]["trunk"]["label"] == "attention × 1"
+    assert "attention to all cells" in drawn["rows"][3]["nodes"]["down"]["say"]
 
 
 def test_shapes_and_factors_are_those_of_the_levels(cost) -> None:

@@ -21,7 +21,7 @@ from layered.training.optim import Muon, PowerEMA, learning_rate, orthogonalized
 from layered.training.plan import LOGSNR_OF_TOP, StageConfig, TrainConfig, stacking_plan
 from layered.training.state import load_progress
 from layered.training.team import Team
-from tests.test_unet import tiny
+from tests.test_unet import VARIANTS, tiny
 
 CONFIG = TrainConfig(autocast=False)
 
@@ -48,8 +48,8 @@ def plan(**changes) -> tuple[StageConfig, ...]:
     return tuple(dataclasses.replace(s, pictures=32, batch=8, warmup=1, **changes) for s in stages)
 
 
-def trainer(folder, stages=None, **changes) -> Trainer:
-    model = new_model(tiny(), seed=3)
+def trainer(folder, stages=None, model_config=None, **changes) -> Trainer:
+    model = new_model(model_config or tiny(), seed=3)
     return Trainer(model, stages or plan(), CONFIG, [Gradients()], encode, folder, **changes)
 
 
@@ -77,6 +77,57 @@ def test_every_parameter_learns_over_the_whole_plan(tmp_path) -> None:
     run.run()
     same = [name for name, p in run.model.named_parameters() if torch.equal(p, before[name])]
     assert not same
+
+
+@pytest.mark.parametrize("kind", ["wavelet", "dimr", "u-net", "twin"])
+def test_every_parameter_of_other_networks_learns_too(kind: str, tmp_path) -> None:
+    config = tiny().single_resolution() if kind == "twin" else VARIANTS[kind]
+    stages = [dataclasses.replace(stage, pictures=48, batch=6, warmup=1) for stage in stacking_plan(config, crop=32)[-1:]]
+    run = trainer(tmp_path, stages, config)
+    before = {name: p.clone() for name, p in run.model.named_parameters()}
+    run.run()
+    assert not [name for name, p in run.model.named_parameters() if torch.equal(p, before[name])]
+
+
+def test_only_the_levels_that_learn_drop_features(tmp_path) -> None:
+    """Frozen levels, the averaged copy and sheets give what they give when pictures are drawn."""
+    training = {}
+
+    class Watched(Trainer):
+        def _step(self, *given):
+            training.update({size: level.training for size, level in self.model.levels.items()}, trunk=self.model.trunk.training)
+            return super()._step(*given)
+
+    averages = []
+    model = new_model(VARIANTS["dropout"], seed=3)
+    saved = lambda average, *_: averages.append(average.training)  # noqa: E731
+    Watched(model, plan()[1:2], CONFIG, [Gradients()], encode, tmp_path, save_minutes=0, on_checkpoint=saved).run()
+    assert training == {"16": False, "32": True, "64": False, "trunk": False} and averages and not any(averages)
+
+
+def test_a_run_with_dropout_resumes_to_the_bit(tmp_path) -> None:
+    config, stages = dataclasses.replace(tiny(16), dropout=0.5), plan()[:1]
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(average, stage, progress):
+        if progress.step == 2:
+            raise Interrupted
+
+    torch.manual_seed(1)
+    through = trainer(tmp_path / "a", stages, config)
+    through.run()
+    torch.manual_seed(2)
+    with pytest.raises(Interrupted):
+        trainer(tmp_path / "b", stages, config, save_minutes=0, on_checkpoint=stop).run()
+    resumed = trainer(tmp_path / "b", stages, config)
+    resumed.run()
+    for (name, a), b in zip(through.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    dry = trainer(tmp_path / "c", stages, tiny(16))
+    dry.run()
+    assert any(not torch.equal(a, b) for a, b in zip(dry.model.parameters(), through.model.parameters(), strict=True))
 
 
 def test_training_lowers_the_loss(tmp_path) -> None:

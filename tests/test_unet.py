@@ -1,14 +1,16 @@
-"""The layered U-Net: isolated downsampling, base-first evaluation, stacking, crops and the single-resolution twin."""
+"""The layered U-Net and its variants: isolated downsampling, base-first evaluation, stacking, crops and the twin."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 import torch
 
-from layered.config import LevelConfig, ModelConfig, TrunkConfig, compact, paper_ladder
+from layered.config import LevelConfig, ModelConfig, TrunkConfig
 from layered.layers import TextStates
+from layered.presets import compact, paper_ladder
 from layered.unet import LayeredUNet, Window
 
 
@@ -20,6 +22,24 @@ def tiny(top: int = 64) -> ModelConfig:
         LevelConfig(size=64, patch=4, width=8, blocks_up=1, prediction="posterior", input="detail", detail_std=0.1),
     )
     return ModelConfig(levels, TrunkConfig(width=16, depth=1, head_width=8), text_width=12, time_width=16).upto(top)
+
+
+def every_level(config: ModelConfig, **parts) -> ModelConfig:
+    """The same network with these settings at every level."""
+    return replace(config, levels=tuple(replace(level, **parts) for level in config.levels))
+
+
+VARIANTS = {  # of tiny(): every choice of parts under which a level sees nothing of the finer ones
+    "plain": tiny(),
+    "wavelet": every_level(tiny(), patching="wavelet"),
+    "convnext": every_level(tiny(), block="convnext"),
+    "td-ln": replace(tiny(), time="td-ln"),
+    "cascade": replace(tiny(), fusion="cascade"),
+    "dimr": replace(every_level(tiny(), block="convnext"), time="td-ln", fusion="cascade"),
+    "u-net": replace(tiny(), trunk=TrunkConfig(stages=((16, 1),), width=16, depth=1, head_width=8, kind="u-net")),
+    "dropout": replace(tiny(), dropout=0.5),
+}
+of_every_kind = pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS)
 
 
 def awake(config: ModelConfig, seed: int = 0) -> LayeredUNet:
@@ -43,8 +63,9 @@ def inputs(config: ModelConfig, batch: int = 2, seed: int = 1):
     return z, logsnr, text, torch.ones(batch)
 
 
-def test_a_scale_sees_nothing_of_the_finer_ones() -> None:
-    model = awake(tiny())
+@of_every_kind
+def test_a_scale_sees_nothing_of_the_finer_ones(config: ModelConfig) -> None:
+    model = awake(config)
     z, logsnr, text, shared = inputs(model.config)
     before = model(z, logsnr, text, shared)
     changed = {**z, 64: torch.zeros_like(z[64])}
@@ -53,8 +74,9 @@ def test_a_scale_sees_nothing_of_the_finer_ones() -> None:
     assert not torch.allclose(before[64].x0, after[64].x0)
 
 
-def test_a_scale_depends_on_everything_below_it() -> None:
-    model = awake(tiny())
+@of_every_kind
+def test_a_scale_depends_on_everything_below_it(config: ModelConfig) -> None:
+    model = awake(config)
     z, logsnr, text, shared = inputs(model.config)
     before = model(z, logsnr, text, shared)[64].x0
     assert not torch.allclose(before, model({**z, 16: -z[16]}, logsnr, text, shared)[64].x0)
@@ -63,8 +85,9 @@ def test_a_scale_depends_on_everything_below_it() -> None:
     assert not torch.allclose(before, model(z, logsnr, text, 0 * shared)[64].x0)
 
 
-def test_base_first_equals_joint_evaluation() -> None:
-    model = awake(tiny())
+@of_every_kind
+def test_base_first_equals_joint_evaluation(config: ModelConfig) -> None:
+    model = awake(config)
     z, logsnr, text, shared = inputs(model.config)
     joint = model(z, logsnr, text, shared)
     base = model({16: z[16], 32: z[32]}, logsnr, text, shared)
@@ -73,9 +96,10 @@ def test_base_first_equals_joint_evaluation() -> None:
     assert torch.equal(joint[64].x0, rest[64].x0)
 
 
-def test_a_new_level_leaves_the_levels_below_unchanged_and_starts_from_their_enlarged_prediction() -> None:
-    small = awake(tiny(32))
-    model = LayeredUNet(tiny(64)).eval().requires_grad_(False)
+@of_every_kind
+def test_a_new_level_leaves_the_levels_below_unchanged_and_starts_from_their_enlarged_prediction(config: ModelConfig) -> None:
+    small = awake(config.upto(32))
+    model = LayeredUNet(config).eval().requires_grad_(False)
     missing, unexpected = model.load_state_dict(small.state_dict(), strict=False)
     assert not unexpected and all(name.startswith("levels.64.") for name in missing)
     z, logsnr, text, shared = inputs(model.config)
@@ -98,6 +122,20 @@ def test_a_crop_equals_the_full_frame_inside_its_valid_interior() -> None:
     inside = (..., slice(margin, -margin), slice(margin, -margin))
     assert torch.allclose(cut[inside], expected[inside], atol=1e-5)
     assert not torch.allclose(cut, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "blocks"), [("wavelet", 0), ("convnext", 1), ("td-ln", 2), ("cascade", 2)])
+def test_crops_of_other_levels_equal_the_full_frame_too(kind: str, blocks: int) -> None:
+    *below, finest = VARIANTS[kind].levels
+    model = awake(replace(VARIANTS[kind], levels=(*below, replace(finest, blocks_down=0, blocks_up=blocks))))
+    z, logsnr, text, shared = inputs(model.config)
+    expected = model(z, logsnr, text, shared)[64].x0
+    window = Window(top=(8, 0), left=(0, 8), side=56)
+    cut = model({**z, 64: window.crop(z[64])}, logsnr, text, shared, windows={64: window})[64].x0
+    # two residual or one ConvNeXt block as before; the wavelet, both ways and the output convolution: five cells
+    inside = (..., slice(24, -24), slice(24, -24))
+    assert torch.allclose(cut[inside], window.crop(expected)[inside], atol=1e-4)
+    assert not torch.allclose(cut, window.crop(expected), atol=1e-4)
 
 
 def test_windows_nest_through_two_levels() -> None:
@@ -126,8 +164,9 @@ def test_every_scale_follows_its_own_prompt() -> None:
         model(z, logsnr, {16: text, 32: text}, shared)
 
 
-def test_the_padding_of_prompts_changes_nothing() -> None:
-    model = awake(tiny())
+@pytest.mark.parametrize("kind", ["plain", "u-net"])
+def test_the_padding_of_prompts_changes_nothing(kind: str) -> None:
+    model = awake(VARIANTS[kind])
     z, logsnr, text, shared = inputs(model.config)
     both = model(z, logsnr, text, shared)[16].x0[1:]
     alone = TextStates(text.tokens[1:, :2], text.mask[1:, :2], text.pooled[1:])
@@ -135,8 +174,9 @@ def test_the_padding_of_prompts_changes_nothing() -> None:
     assert torch.allclose(both, single[16].x0, atol=1e-5)
 
 
-def test_the_single_resolution_twin_has_the_same_widths_one_input_and_one_output() -> None:
-    layered, twin = LayeredUNet(tiny()), awake(tiny().single_resolution())
+@pytest.mark.parametrize("kind", ["plain", "wavelet", "td-ln", "cascade", "u-net"])
+def test_the_single_resolution_twin_has_the_same_widths_one_input_and_one_output(kind: str) -> None:
+    layered, twin = LayeredUNet(VARIANTS[kind]), awake(VARIANTS[kind].single_resolution())
     assert twin.config.scales == (64,)
     z, logsnr, text, shared = inputs(twin.config)
     outputs = twin(z, logsnr, text, shared)
@@ -157,6 +197,36 @@ def test_presets_are_compact(preset) -> None:
     z = {size: torch.zeros(1, 3, size, size) for size in small.scales}
     outputs = model(z, {size: torch.zeros(1) for size in z}, TextStates.empty(1, 384), torch.ones(1))
     assert outputs[128].x0.shape == (1, 3, 128, 128)
+
+
+def test_a_u_net_attends_on_its_small_grids_alone() -> None:
+    trunk = TrunkConfig(stages=((8, 1), (16, 1)), width=16, depth=1, head_width=8, kind="u-net")
+    config = ModelConfig((LevelConfig(64, 1, 8),), trunk, text_width=12, time_width=16)  # stages on 32 × 32 and 16 × 16
+    model = LayeredUNet(config)
+    assert [stage.attends for stage in model.stages] == [False, True]
+    assert not any("position" in name for name, _ in model.named_parameters())
+    assert not any(stage.attends for stage in LayeredUNet(replace(config, trunk=replace(trunk, kind="u-vit"))).stages)
+
+
+def test_time_dependent_norms_are_told_the_level_s_own_log_snr_as_a_time_from_minus_one_to_one() -> None:
+    level = LayeredUNet(VARIANTS["td-ln"]).levels["32"]
+    logsnr = torch.tensor([-30.0, 0.0, 30.0])
+    told = level.told(logsnr, logsnr, torch.zeros(3, 12), torch.ones(3))
+    assert told.blocks.tolist() == pytest.approx([1.0, 0.0, -1.0], abs=1e-5) and torch.equal(told.entry, torch.zeros(3, 16))
+
+
+def test_dropout_is_for_blocks_on_small_grids_in_training() -> None:
+    """tiny() has grids of 4 (trunk), 8, 16 and 16 cells."""
+    for at_most, dropping in ((4, {"trunk"}), (8, {"trunk", "16"}), (16, {"trunk", "16", "32", "64"})):
+        model = LayeredUNet(replace(tiny(), dropout=0.5, dropout_at_most=at_most))
+        parts = {"trunk": model.trunk, **dict(model.levels.items())}
+        drops = {name: {m.p for m in part.modules() if isinstance(m, torch.nn.Dropout)} for name, part in parts.items()}
+        assert drops == {name: {0.5 if name in dropping else 0.0} for name in parts}
+    model = awake(VARIANTS["dropout"])
+    given = inputs(model.config)
+    assert torch.equal(model(*given)[64].x0, model(*given)[64].x0)
+    model.train()
+    assert not torch.allclose(model(*given)[64].x0, model(*given)[64].x0, atol=1e-4)
 
 
 def test_wrong_scales_and_configs_are_refused() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from layered.config import MODELS, PRESETS, SOLVERS, SampleConfig
+from layered.config import PRESETS, SOLVERS, SampleConfig
 from layered.cost import beside_twin, measure_config
 from layered.evaluation.accuracy import prompt_accuracy
 from layered.evaluation.leak import leaks_of
@@ -23,6 +23,7 @@ from layered.evaluation.prompts import PROMPT_SETS, draw_prompts
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
 from layered.evaluation.speed import default_settings, peak_memory, speed_table
 from layered.pipeline import LayeredPipeline
+from layered.presets import MODELS
 from layered.schedule import Schedule
 
 PROBE = Path("checkpoints/probe")
@@ -34,7 +35,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     flops = commands.add_parser("flops", help="GFLOP per forward pass, layered beside its single-resolution twin")
     flops.add_argument("--model", choices=sorted(MODELS), default="compact")
-    flops.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
+    flops.add_argument("--sizes", type=int, nargs="+", help="top sizes in pixels (default: the two finest)")
     speed = commands.add_parser("speed", help="seconds per picture, time to the first preview, peak memory")
     speed.add_argument("--repeats", type=int, default=3)
     sheet = commands.add_parser("sheet", help="an unpicked sheet of prompts and scales")
@@ -113,7 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     if options.command == "flops":
-        for row in beside_twin(measure_config(MODELS[options.model]()), options.sizes):
+        config = MODELS[options.model]()
+        for row in beside_twin(measure_config(config), options.sizes or config.all_sizes[-2:]):
             print(json.dumps(row))
         return
     if options.threads:

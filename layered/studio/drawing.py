@@ -15,12 +15,12 @@ Node = dict[str, Any]
 def network(cost: Cost) -> dict[str, Any]:
     """The drawing: ``rows`` from the finest level to the last ordinary halving, then ``trunk``; all of it JSON.
 
-    A row has ``nodes`` by kind, those that it has (``z``, ``condition``, ``input``, ``down``, ``isolated``, ``skip``,
+    A row has ``nodes`` by kind, those that it has (``z``, ``condition``, ``input``, ``down``, ``isolated``, ``inward``, ``skip``,
     ``upsample``, ``fuse``, ``up``, ``output``, ``x0``), ``mean``: whether its prediction builds on that of the level below, and
-    ``detail``: whether its input does too.
+    ``detail``: whether its input does too. In a cascade a level has no ``down``: all its blocks follow the sum, ``fuse``.
     """
     config = cost.config
-    kind = "Layered U-Net" if config.layered else "Single-resolution U-Net"
+    kind = "Single-resolution U-Net" if not config.layered else "Layered U-Net" if config.isolated else "Nested U-Net"
     return {
         "name": f"{kind} of {' / '.join(map(str, config.scales))} px",
         "facts": f"{cost.parameters() / 1e6:.1f} M parameters, {gflop(cost.flops())} in one forward pass",
@@ -44,7 +44,8 @@ def _level(cost: Cost, index: int) -> dict[str, Any]:
     below = config.levels[index - 1] if index else None
     above = config.levels[index + 1] if index + 1 < len(config.levels) else None
     own = config.layered or above is None  # a picture of its own goes in and comes out
-    isolated = config.layered and below is not None
+    isolated, nested = config.isolated and below is not None, f"{part}.inward" in cost.parts
+    cascade = f"{part}.fuse" not in cost.parts
     picture, features = (3, size, size), cost.parts[f"{part}.down"].shape
     factor = level.grid // below.grid if below else 2
     onward = (
@@ -56,25 +57,38 @@ def _level(cost: Cost, index: int) -> dict[str, Any]:
         nodes["z"] = _plain(f"z {size}", "noisy", explain.noisy(config, level), picture)
     nodes["condition"] = _part(cost, f"{part}.condition", "λ", "", explain.condition(config, index))
     if own:
-        nodes["input"] = _part(cost, f"{part}.input", "in", f"{level.patch}×{level.patch}", explain.picture_input(config, index))
+        patch = f"{level.patch}×{level.patch}" + (" wavelet" if level.patching == "wavelet" else "")
+        nodes["input"] = _part(cost, f"{part}.input", "in", patch, explain.picture_input(config, index))
     else:
         side = above.grid // level.grid
         nodes["input"] = _part(cost, f"{part}.input", "shrink", f"{side}×{side}", explain.ordinary_input(config, index))
-    said = explain.blocks(f"Way down of {size}", level.blocks_down, level.grid)
-    nodes["down"] = _part(cost, f"{part}.down", "down", many(level.blocks_down, "block"), said)
+    if not cascade:
+        said = explain.blocks(f"Way down of {size}", level.blocks_down, level.grid, kind=level.block)
+        nodes["down"] = _part(cost, f"{part}.down", "down", many(level.blocks_down, "block"), said)
     if isolated:
         nodes["isolated"] = _plain("isolated", "", explain.isolated(size, below.size), None)
+    if nested:
+        factor_in = level.grid // below.grid
+        said = explain.inward(size, below.size, factor_in)
+        nodes["inward"] = _part(cost, f"{part}.inward", f"÷{factor_in}", "", said)
     nodes["skip"] = _plain("skip", "", explain.skip(str(size), isolated), features)
     whence = f"level {below.size}" if below else "what lies under the base"
-    nodes["upsample"] = _part(cost, f"{part}.upsample", f"×{factor}", "", explain.enlarged(whence, factor))
-    nodes["fuse"] = _part(cost, f"{part}.fuse", "join", "1×1", explain.fusion(str(size), level.width))
-    said = explain.blocks(f"Way up of {size}", level.blocks_up, level.grid, onward)
-    nodes["up"] = _part(cost, f"{part}.up", "up", many(level.blocks_up, "block"), said)
+    nodes["upsample"] = _part(cost, f"{part}.upsample", f"×{factor}", "", explain.enlarged(whence, factor, cascade))
+    if cascade:
+        nodes["fuse"] = _plain("add", "", explain.addition(str(size)), features)
+        count = level.blocks_down + level.blocks_up
+        said = explain.blocks(f"Blocks of {size}", count, level.grid, onward, level.block)
+        nodes["up"] = _part(cost, f"{part}.up", "blocks", many(count, "block"), said, f"{part}.down")
+    else:
+        nodes["fuse"] = _part(cost, f"{part}.fuse", "join", "1×1", explain.fusion(str(size), level.width))
+        said = explain.blocks(f"Way up of {size}", level.blocks_up, level.grid, onward, level.block)
+        nodes["up"] = _part(cost, f"{part}.up", "up", many(level.blocks_up, "block"), said)
     if own:
         nodes["output"] = _part(cost, f"{part}.output", "out", "3×3", explain.output(config, index))
         nodes["x0"] = _plain(f"x̂ {size}", "clean", explain.clean(config, level), picture)
     row = _row(str(size), scale_colour(size), level.width, level.grid, nodes)
-    return row | {"mean": isolated and level.prediction != "v", "detail": level.input == "detail"}
+    builds = config.layered and below is not None and level.prediction != "v"
+    return row | {"mean": builds, "detail": level.input == "detail"}
 
 
 def _stage(cost: Cost, index: int) -> dict[str, Any]:
@@ -83,26 +97,29 @@ def _stage(cost: Cost, index: int) -> dict[str, Any]:
     features = cost.parts[f"{part}.down"].shape
     grid, where = features[-1], f"{features[-1]} × {features[-1]}"
     blocks = many(count, "block")
+    kind = "attention" if cost.config.trunk.attends(grid) else "residual"
     nodes = {
         "input": _part(cost, f"{part}.input", "halve", "2×2", explain.halving(grid)),
-        "down": _part(cost, f"{part}.down", "down", blocks, explain.blocks(f"Way down at {where}", count, grid)),
+        "down": _part(cost, f"{part}.down", "down", blocks, explain.blocks(f"Way down at {where}", count, grid, kind=kind)),
         "skip": _plain("skip", "", explain.skip(where, False), features),
         "upsample": _part(cost, f"{part}.upsample", "×2", "", explain.enlarged("what lies below", 2)),
         "fuse": _part(cost, f"{part}.fuse", "join", "1×1", explain.fusion(where, width)),
-        "up": _part(cost, f"{part}.up", "up", blocks, explain.blocks(f"Way up at {where}", count, grid)),
+        "up": _part(cost, f"{part}.up", "up", blocks, explain.blocks(f"Way up at {where}", count, grid, kind=kind)),
     }
     return _row("", scale_colour(cost.config.levels[0].size), width, grid, nodes) | {"mean": False, "detail": False}
 
 
 def _trunk(cost: Cost) -> dict[str, Any]:
-    """The transformer with what goes into it, in the base's colour."""
+    """The blocks on the lowest grid with what goes into them, in the base's colour."""
     trunk, grid = cost.config.trunk, cost.parts["trunk"].shape[-1]
-    said = explain.trunk(grid * grid, trunk.width // trunk.head_width, trunk.head_width)
+    said = explain.trunk(trunk, grid * grid)
+    label = "transformer" if trunk.kind == "u-vit" else "attention"
+    after = " Every cell becomes a token." if trunk.kind == "u-vit" else ""
     return {
         "colour": scale_colour(cost.config.levels[0].size),
         "nodes": {
-            "trunk_input": _part(cost, "trunk_input", "halve", "2×2", explain.halving(grid, " Every cell becomes a token.")),
-            "trunk": _part(cost, "trunk", f"transformer × {trunk.depth}", f"{trunk.width} wide, {grid} × {grid} tokens", said),
+            "trunk_input": _part(cost, "trunk_input", "halve", "2×2", explain.halving(grid, after)),
+            "trunk": _part(cost, "trunk", f"{label} × {trunk.depth}", f"{trunk.width} wide, {grid} × {grid} tokens", said),
             "prompt": _plain("prompt", "", explain.prompt(cost.config), None),
         },
     }
@@ -125,13 +142,13 @@ def _plain(label: str, small: str, said: Said, shape: tuple[int, ...] | None) ->
     return {"label": label, "small": small, "title": title, "say": say, "section": section, "facts": facts}
 
 
-def _part(cost: Cost, name: str, label: str, small: str, said: Said) -> Node:
-    """A part of that name in the network, with what was measured of it."""
-    part, node = cost.parts[name], _plain(label, small, said, None)
-    shape = " × ".join(map(str, part.shape))
+def _part(cost: Cost, name: str, label: str, small: str, said: Said, *before: str) -> Node:
+    """A part of that name in the network, with what was measured of it and of those ``before`` it that it is drawn with."""
+    node, parts = _plain(label, small, said, None), [cost.parts[part] for part in (name, *before)]
+    flops, shape = sum(part.flops for part in parts), parts[0].shape
     node["facts"] = [
-        ["Shape (C, H, W)" if len(part.shape) == 3 else "Width", shape],
-        ["Parameters", f"{part.parameters:,}"],
-        ["Forward pass", f"{gflop(part.flops)} ({part.flops / cost.flops():.1%})"],
+        ["Shape (C, H, W)" if len(shape) == 3 else "Width", " × ".join(map(str, shape))],
+        ["Parameters", f"{sum(part.parameters for part in parts):,}"],
+        ["Forward pass", f"{gflop(flops)} ({flops / cost.flops():.1%})"],
     ]
     return node

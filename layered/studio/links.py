@@ -47,9 +47,11 @@ def names(scales: Sequence[int]) -> tuple[str, ...]:
 
 
 def flatten(config: SampleConfig, scales: Sequence[int]) -> dict[str, Any]:
-    """A run's settings as one value per control. Guidance or a detail prompt per scale becomes its last, the finest's."""
+    """A run's settings as one value per control. Guidance or a detail prompt per scale becomes its last, the finest's; the size
+    that guidance reaches is the nearest that the model has."""
     shifts = Schedule.of_run(config, scales).shifts
     values: dict[str, Any] = {name: getattr(config, name) for name in WHOLE + NAMES + ("eta", "ddpm_noise")}
+    values["guided_up_to"] = min(max(config.guided_up_to, scales[0]), scales[-1])
     values["preset"] = CUSTOM if config.shifts else config.preset
     values["guidance"] = config.guidance[-1] if isinstance(config.guidance, tuple) else config.guidance
     details = config.detail_prompt

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
+from pathlib import Path
 from typing import get_args
 
-from layered.config import MODELS, PRESETS, SampleConfig
+from layered.config import PRESETS, ModelConfig, SampleConfig, model_config_from_dict
 from layered.losses import WEIGHTINGS, LossConfig
+from layered.presets import MODELS
 from layered.training.command import add_options, carry_out, check_options, load_start, make_team, with_budgets
 from layered.training.loop import new_model, stacked
 from layered.training.plan import SHARED_NOISE, StageConfig, TimeDraw, TrainConfig, fast_bfloat16, joint_plan, stacking_plan
@@ -24,8 +27,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add_options(parser)
     network = parser.add_argument_group("the network and its stages")
-    network.add_argument("--model", choices=sorted(MODELS), help="architecture preset (default: compact)")
-    network.add_argument("--top", type=int, help="finest scale in pixels (default: 512)")
+    network.add_argument(
+        "--model", help=f"architecture: one of {', '.join(sorted(MODELS))} (default: compact), or a JSON file of one"
+    )
+    network.add_argument("--top", type=int, help="finest scale in pixels (default: the architecture's)")
     network.add_argument(
         "--single-resolution", action="store_true", help="its single-resolution twin, the baseline of the paper: one stage"
     )
@@ -120,17 +125,30 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
 
 def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageConfig, ...]:
     """The stages with the budgets of the command line."""
-    if options.no_stacking or not model.config.layered:
+    if options.no_stacking:
         return with_budgets(joint_plan(model.config, crop=options.crop or None), options)
     base, *others = stacking_plan(model.config, crop=options.crop or None, at_once=options.at_once)
     return with_budgets([dataclasses.replace(base, time=options.base_time), *others], options)
+
+
+def architecture(name: str, top: int | None) -> ModelConfig:
+    """A preset, or what a JSON file says as a checkpoint's config does under «model»; SystemExit where it is neither."""
+    try:
+        if name in MODELS:
+            return MODELS[name](top)
+        config = model_config_from_dict(json.loads(Path(name).read_text(encoding="utf-8")))
+        return config if top is None else config.upto(top)
+    except OSError as error:
+        raise SystemExit(f"--model: {name!r} is neither a preset ({', '.join(sorted(MODELS))}) nor a file: {error}") from error
+    except ValueError as error:
+        raise SystemExit(f"--model: {error}") from error
 
 
 def starting_point(options: argparse.Namespace) -> tuple[LayeredUNet, dict]:
     """The network to train and its ``meta``: a checkpoint's, a fresh one's, which is empty, or fresh levels on a checkpoint's."""
     fresh = None
     if options.model or not options.init:
-        config = MODELS[options.model or "compact"](options.top or 512)
+        config = architecture(options.model or "compact", options.top)
         fresh = new_model(config.single_resolution() if options.single_resolution else config, options.seed)
     if not options.init:
         return fresh, {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -80,10 +81,10 @@ class Trainer:
 
     def _stage(self, index: int, progress: Progress, resumed: bool) -> None:
         stage = self.plan[index]
-        self.model.requires_grad_(False)
+        self.model.eval().requires_grad_(False)
         for size in stage.train:
-            for parameter in self.model.level_parameters(size):
-                parameter.requires_grad_(True)
+            for module in self.model.level_modules(size):
+                module.train().requires_grad_(True)  # dropout too: frozen levels give what they give when pictures are drawn
         optimizers = make_optimizers(self.model, stage, self.config, self.team)
         ema = PowerEMA(self.model, self.config.ema_power)
         if resumed:
@@ -109,7 +110,7 @@ class Trainer:
                 if done >= 1:
                     break
                 rate = learning_rate(stage, progress.step, done)
-                losses = self._step(self._losses(batch, stage, progress.step), optimizers, rate)
+                losses = self._step(batch, stage, optimizers, rate, progress.step)
                 ema.update(self.model, progress.step)
                 progress.step += 1
                 progress.pictures += stage.batch
@@ -130,7 +131,9 @@ class Trainer:
         """What optimisation step number ``step`` of the stage lowers, per scale."""
         return batch_losses(self.runner, batch, stage.train, self.config)
 
-    def _step(self, losses: dict[int, Tensor], optimizers, rate: float) -> dict[int, float]:
+    def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float, step: int) -> dict[int, float]:
+        with self._dropout(stage, step):
+            losses = self._losses(batch, stage, step)
         weighted_sum(losses, self.scale_weights).backward()
         learning = [p for p in self.model.parameters() if p.requires_grad]
         self.team.average_gradients(learning)
@@ -141,6 +144,17 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return dict(zip(losses, self.team.mean([float(loss.detach()) for loss in losses.values()]), strict=True))
+
+    @contextlib.contextmanager
+    def _dropout(self, stage: StageConfig, step: int) -> Iterator[None]:
+        """Within, what is dropped is a function of the seed, the stage, the step and the process, so that a run can resume."""
+        if not self.model.config.dropout:
+            yield
+            return
+        with torch.random.fork_rng(devices=[self.device] if self.device.startswith("cuda") else []):
+            number = self.plan.index(stage) * self.team.count + self.team.rank
+            torch.manual_seed((self.config.seed * 1_000_003 + number) * 2**24 + step)
+            yield
 
     def _done(self, stage: StageConfig, progress: Progress) -> float:
         if stage.pictures is not None:

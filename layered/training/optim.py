@@ -21,7 +21,8 @@ def split_parameters(model: LayeredUNet, sizes: tuple[int, ...]) -> tuple[list[n
     matrices, others = [], []
     for name, parameter in model.named_parameters():
         if id(parameter) in learning:
-            is_matrix = name.startswith("trunk.blocks") and parameter.ndim == 2 and "modulation" not in name
+            tells_time = "modulation" in name or "film" in name
+            is_matrix = name.startswith("trunk.blocks") and parameter.ndim == 2 and not tells_time
             (matrices if is_matrix else others).append(parameter)
     return matrices, others
 

@@ -97,20 +97,23 @@ UNIFORM_TIME = 0.1  # part of the samples whose t is uniform all the same, so th
 def joint_plan(config: ModelConfig, *, crop: int | None = 128) -> tuple[StageConfig, ...]:
     """One stage for all levels from random weights, without stacking (the other arm of the paper's table A.2).
 
-    A single-resolution network knows no other plan, and no crops.
+    A network whose levels cannot run without the finer ones (single-resolution, nested) knows no other plan, and no crops.
     """
     top = config.all_sizes[-1]
-    cut = crop if crop and config.layered and top > crop else None
+    cut = crop if crop and config.isolated and top > crop else None
     return (StageConfig(f"all-{top}", top, config.all_sizes, batch=32, crop=cut),)
 
 
 def stacking_plan(config: ModelConfig, *, crop: int | None = 128, at_once: int = 1) -> tuple[StageConfig, ...]:
     """One stage for the base, one for every ``at_once`` levels above it, then a joint phase; minutes are set by the caller.
+    A network that cannot be stacked has the one stage of ``joint_plan``.
 
     Two levels at once share the pass through the frozen ones below, which is most of the cost of a thin level's training.
     ``crop``: side in pixels of the crops of the upper scales, twice that in the joint phase; None for full frames.
     """
     sizes = config.all_sizes
+    if not config.isolated:
+        return joint_plan(config)
     stages = [StageConfig(name=f"base-{sizes[0]}", top=sizes[0], train=sizes[:1])]
     for start in range(1, len(sizes), at_once):
         train = sizes[start : start + at_once]
