@@ -165,6 +165,8 @@ def test_shifts_are_added_to_what_explore_has_and_cut_to_the_scales_drawn():
         (("eta", "0, 1"), None, {"solver": "dpm++"}, "DDIM only"),
         (("ddpm_noise", "0, 1"), ("solver", ["ddim", "dpm++"]), {}, "DDPM only"),
         (("noise", ["sinc", "box"]), None, {"size": 32}, "one scale only"),
+        (("detail_prompt", "fog\nrain"), None, {"size": 32}, "one scale only"),
+        (("detail_prompt", ["x" * 1001]), None, {}, "detail prompt has 1,001 characters"),
         (("seed", "1"), None, {"size": 100}, "Draw at"),
         (("seed", "1"), None, {"size": "128"}, "Draw at"),
         (("seed", "1"), None, {"size": True}, "Draw at"),
