@@ -12,9 +12,10 @@ from layered.diffusion import GuidedDenoiser
 from layered.layers import Prompts, TextStates
 from layered.sampler import Step, make_generators, sample
 from layered.schedule import Schedule
-from layered.text import TextEncoder, Vocabulary
+from layered.text import TextEncoder
 from layered.trajectory import Trajectory
 from layered.unet import LayeredUNet
+from layered.vocabulary import Vocabulary
 
 
 class PromptError(ValueError):

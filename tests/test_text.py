@@ -13,7 +13,8 @@ import torch
 from conftest import TINY_WORDS, write_tokenizer
 
 import layered.text as text_module
-from layered.text import DEFAULT_ENCODER, MAX_TOKENS, TextEncoder, TextEncoderError, Vocabulary, words_of
+from layered.text import DEFAULT_ENCODER, MAX_TOKENS, TextEncoder, TextEncoderError
+from layered.vocabulary import Vocabulary, words_of
 
 CAPTIONS = ["a red balloon over snowy mountains at sunset", "fog", "the white lighthouse on the sea at night"]
 

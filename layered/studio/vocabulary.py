@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from layered.text import words_of
+from layered.vocabulary import words_of
 from layered.world import words as world
 from layered.world.caption import VOCABULARY
 from layered.world.heldout import HELD_OUT
