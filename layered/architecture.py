@@ -48,6 +48,7 @@ class LevelConfig:
     input: LevelInput = "z"  # what the input convolution is shown: z, or z less what the level below knows, and that knowledge
     detail_std: float | None = None  # standard deviation of what this level adds to the enlarged one below; None: nothing below
     patching: Patching = added("conv")  # how patches become channels: a learned convolution, or the 5/3 wavelet and a 1 × 1 one
+    blocks_down_single: int | None = added(None)  # ``blocks_down`` of the single-resolution twin; None: the same
     block: BlockKind = added("residual")  # two 3 × 3 convolutions (simple diffusion), or DiMR's gated ConvNeXt block
 
     def __post_init__(self) -> None:
@@ -56,6 +57,8 @@ class LevelConfig:
             whole(f"{name} of level {self.size}", getattr(self, name), 1, 2**14)
         for name in ("blocks_down", "blocks_up"):
             whole(f"{name} of level {self.size}", getattr(self, name), 0, 256)
+        if self.blocks_down_single is not None:
+            whole(f"blocks_down_single of level {self.size}", self.blocks_down_single, 0, 256)
         if self.detail_std is not None:
             number(f"detail_std of level {self.size}", self.detail_std, 0.0, 10.0)
         elif self.prediction == "posterior":
@@ -199,8 +202,15 @@ class ModelConfig:
 
     def single_resolution(self) -> ModelConfig:
         """The baseline of the paper's table 1: one picture scale, identical widths, ordinary downsampling."""
-        alone = {"input": "z", "detail_std": None}  # nothing lies below the one picture
         levels = (
-            dataclasses.replace(level, prediction="v" if level.prediction == "v" else "x", **alone) for level in self.levels
+            dataclasses.replace(
+                level,
+                prediction="v" if level.prediction == "v" else "x",
+                input="z",  # nothing lies below the one picture
+                detail_std=None,
+                blocks_down=level.blocks_down if level.blocks_down_single is None else level.blocks_down_single,
+                blocks_down_single=None,
+            )
+            for level in self.levels
         )
         return dataclasses.replace(self, levels=tuple(levels), layered=False, fusion="skip", downsampling="isolated")

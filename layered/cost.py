@@ -20,6 +20,13 @@ from layered.layers import TextStates
 from layered.unet import LayeredUNet
 
 WORDS = 16  # tokens of the prompt that the count assumes
+STEP = 2  # passes through the network in one guided step
+# Paper, table 1: target resolution, TFLOP, FID and IS of the single-resolution model, the same of the layered one (None: none).
+PAPER_TABLE_1 = (
+    (128, (1.24, 11.53, 24.48), None),
+    (256, (2.20, 14.61, 28.61), (2.04, 13.38, 29.62)),
+    (512, (3.24, 53.89, 23.21), (2.79, 40.05, 28.74)),
+)
 LEVEL_PARTS = ("condition", "input", "down", "inward", "upsample", "fuse", "up", "output")
 STAGE_PARTS = ("input", "down", "upsample", "fuse", "up")
 
@@ -81,9 +88,10 @@ def measure_config(config: ModelConfig) -> Cost:
 def twin(cost: Cost) -> Cost:
     """The cost of the single-resolution twin (paper, table 1). Only the ends of the levels differ from the layered network's:
     the coarser ones take in the features above instead of a picture, and give out none; these are run, the rest is taken over.
-    A cascade and a nested network differ from it in more, so there all of it is run."""
+    A cascade, a nested network, and one with other blocks on the way down differ from it in more, so there all of it is run."""
     config = cost.config.single_resolution()
-    if (cost.config.fusion, cost.config.downsampling) != (config.fusion, config.downsampling):
+    blocks = any(level.blocks_down_single is not None for level in cost.config.levels)
+    if blocks or (cost.config.fusion, cost.config.downsampling) != (config.fusion, config.downsampling):
         return measure_config(config)
     with torch.device("meta"):
         model = LayeredUNet(config)
@@ -117,6 +125,24 @@ def beside_twin(cost: Cost, sizes: Sequence[int] | None = None) -> list[dict[str
             "single_parameters": single.parameters(),
         }
         rows.append(row | {"ratio": row["layered_gflop"] / row["single_gflop"]})
+    return rows
+
+
+def beside_paper(config: ModelConfig) -> list[dict[str, Any]]:
+    """The FLOPs of the paper's table 1 beside those of a guided step of ``config``, in TFLOP, and what its layers save.
+
+    A multiply-add is two operations, a guided step two passes. ValueError unless the config has levels of 128, 256 and 512.
+    """
+    cost, rows = measure_config(config), []
+    for size, printed_single, printed_layered in PAPER_TABLE_1:
+        layered = cost.without(size)
+        ours = {"single": STEP * twin(layered).flops() / 1e12, "layered": STEP * layered.flops() / 1e12}
+        printed = {"single": printed_single[0]} | ({"layered": printed_layered[0]} if printed_layered else {})
+        for name, paper in printed.items():
+            row = {"top": size, "network": name, "paper_tflop": paper, "tflop": ours[name], "difference": ours[name] / paper - 1}
+            if name == "layered":
+                row |= {"paper_saving": 1 - paper / printed["single"], "saving": 1 - ours["layered"] / ours["single"]}
+            rows.append(row)
     return rows
 
 

@@ -7,9 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from layered.config import LevelConfig, ModelConfig, TrunkConfig
-from layered.cost import WORDS, beside_twin, measure, measure_config, twin
+from layered.cost import WORDS, beside_paper, beside_twin, measure, measure_config, twin
 from layered.layers import TextStates
-from layered.presets import compact
+from layered.presets import compact, paper_scale
 from layered.unet import LayeredUNet
 from tests.test_nested import NESTED
 from tests.test_unet import VARIANTS, tiny
@@ -93,3 +93,23 @@ def test_operations_outside_the_parts_do_not_go_unseen(monkeypatch: pytest.Monke
     monkeypatch.setattr("layered.cost.LEVEL_PARTS", ("condition", "input", "down", "upsample", "fuse", "output"))
     with pytest.raises(RuntimeError, match="belong to no part"):
         measure(LayeredUNet(tiny(16)))
+
+
+def test_the_paper_scale_network_costs_what_table_1_says() -> None:
+    rows = beside_paper(paper_scale())
+    assert [(row["top"], row["network"], row["paper_tflop"]) for row in rows] == [
+        (128, "single", 1.24),
+        (256, "single", 2.20),
+        (256, "layered", 2.04),
+        (512, "single", 3.24),
+        (512, "layered", 2.79),
+    ]
+    assert all(abs(row["difference"]) < 0.05 for row in rows)
+    savings = [(row["paper_saving"], row["saving"]) for row in rows if row["network"] == "layered"]
+    assert all(abs(ours - printed) < 0.01 for printed, ours in savings) and [round(p, 2) for p, _ in savings] == [0.07, 0.14]
+
+
+def test_a_twin_may_have_other_blocks_on_the_way_down() -> None:
+    config = paper_scale(256)
+    assert [level.blocks_down for level in config.single_resolution().levels] == [2, 2]
+    assert twin(measure_config(config)).flops() == measure_config(config.single_resolution()).flops()

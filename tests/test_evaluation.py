@@ -24,6 +24,13 @@ def test_flops_are_printed_one_row_per_size(capsys) -> None:
     assert [row["top"] for row in rows] == [128, 256] and rows[0]["layered_gflop"] < rows[1]["layered_gflop"]
 
 
+def test_the_papers_flops_are_printed_beside_ours(capsys) -> None:
+    main(["flops", "--paper"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["top"], row["network"]) for row in rows][-1] == (512, "layered") and len(rows) == 5
+    assert all(row["tflop"] == pytest.approx(row["paper_tflop"] * (1 + row["difference"]), abs=0.003) for row in rows)
+
+
 def test_speed_is_a_ratio_to_the_first_setting(pipeline) -> None:  # noqa: F811
     settings = {"default": SampleConfig(steps=2), "more": SampleConfig(steps=2, guidance=1.0)}
     rows = speed_table(pipeline, "a red balloon", settings, repeats=1)

@@ -12,10 +12,12 @@ import torch
 from tqdm import tqdm
 
 from layered.config import PRESETS, SOLVERS, SampleConfig
-from layered.cost import beside_twin, measure_config
+from layered.cost import beside_paper, beside_twin, measure_config
+from layered.evaluation.ablations import ABLATIONS
 from layered.evaluation.accuracy import prompt_accuracy
 from layered.evaluation.leak import leaks_of
 from layered.evaluation.loss import LOGSNRS, detail_errors, unseen_losses
+from layered.evaluation.matched import compare_command, floor_measures, run_ablations
 from layered.evaluation.metrics import wilson_interval
 from layered.evaluation.probe import ProbeConfig, load_probe, save_probe
 from layered.evaluation.probe_training import measure_probe, probe_card, train_probe
@@ -36,6 +38,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     flops = commands.add_parser("flops", help="GFLOP per forward pass, layered beside its single-resolution twin")
     flops.add_argument("--model", choices=sorted(MODELS), default="compact")
     flops.add_argument("--sizes", type=int, nargs="+", help="top sizes in pixels (default: the two finest)")
+    flops.add_argument("--paper", action="store_true", help="table 1 of the paper beside the preset paper-scale, in TFLOP")
     speed = commands.add_parser("speed", help="seconds per picture, time to the first preview, peak memory")
     speed.add_argument("--repeats", type=int, default=3)
     sheet = commands.add_parser("sheet", help="an unpicked sheet of prompts and scales")
@@ -66,6 +69,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         command.add_argument("--steps", type=int, default=SampleConfig().steps)
     for command in (speed, sheet, loss, detail, leak, accuracy, quality):
         command.add_argument("--checkpoint", default="checkpoints/vista-512")
+    _add_ablations(commands)
     probe = commands.add_parser("probe", help="train the attribute probe, or measure it on held-out renders")
     _add_probe(probe)
     for command in (speed, sheet, loss, detail, leak, accuracy, quality, probe):
@@ -86,6 +90,25 @@ def _add_quality(quality: argparse.ArgumentParser) -> None:
     quality.add_argument("--training-pictures", type=int, default=1024, help="how many of them to compare with")
     quality.add_argument("--fid-weights", type=Path, metavar="FILE", help="Inception weights of torch-fidelity: adds FID and IS")
     quality.add_argument("--clip", type=Path, metavar="FOLDER", help="a CLIP model: adds the CLIP score")
+
+
+def _add_ablations(commands: argparse._SubParsersAction) -> None:
+    ablations = commands.add_parser("ablations", help="train matched small networks and compare them: the papers' claims, tested")
+    names = [ablation.name for ablation in ABLATIONS]
+    ablations.add_argument("--only", choices=names, nargs="+", default=names, help="some of them")
+    ablations.add_argument("--data", nargs="+", required=True, help="caches of python -m layered.world, 128 pixels or more")
+    ablations.add_argument("--out", type=Path, required=True, help="folder of the networks, the measures and the report")
+    ablations.add_argument("--seeds", type=int, default=3)
+    ablations.add_argument("--training-pictures", type=int, default=8000, help="that each network sees")
+    ablations.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    compare = commands.add_parser("compare", help="measures of a small checkpoint beside renders, as the ablations take them")
+    compare.add_argument("--checkpoint", required=True)
+    compare.add_argument("--settings", default="{}", help="of the runs, as JSON")
+    compare.add_argument("--seed", type=int, default=0)
+    compare.add_argument("--out", type=Path, required=True, help="JSON file")
+    for command in (ablations, compare):
+        command.add_argument("--pictures", type=int, default=96, help="that are drawn to judge a network")
+        command.add_argument("--probe", type=Path, default=PROBE, help="folder of the attribute probe")
 
 
 def _add_probe(probe: argparse.ArgumentParser) -> None:
@@ -113,10 +136,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.command == "flops" and options.paper:
+        for row in beside_paper(MODELS["paper-scale"]()):
+            print(json.dumps({name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}))
+        return
     if options.command == "flops":
         config = MODELS[options.model]()
         for row in beside_twin(measure_config(config), options.sizes or config.all_sizes[-2:]):
             print(json.dumps(row))
+        return
+    if options.command == "ablations":
+        _ablations(options)
+        return
+    if options.command == "compare":
+        compare_command(options.checkpoint, options.probe, options.settings, options.pictures, options.seed, options.out)
         return
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -155,6 +188,28 @@ def _run(options: argparse.Namespace) -> None:
 
 def _config(options: argparse.Namespace) -> SampleConfig:
     return SampleConfig(steps=options.steps, guidance=options.guidance, solver=options.solver)
+
+
+def _ablations(options: argparse.Namespace) -> None:
+    from layered.evaluation.ablation_report import write_ablations  # here, for it alone needs matplotlib
+
+    results = run_ablations(
+        options.only,
+        options.data,
+        options.out,
+        probe=options.probe,
+        pictures=options.training_pictures,
+        judged=options.pictures,
+        seeds=options.seeds,
+        jobs=options.jobs,
+    )
+    about = (
+        f"Networks of 32 to 128 pixels, {options.training_pictures:,} pictures seen by each (or as much compute), "
+        f"{options.seeds} seeds, judged by {options.pictures} pictures of 128 pixels. Mean ± half of the 95 % interval over the seeds."
+    )
+    floor = floor_measures(load_probe(options.probe), MODELS["miniature"]().scales[-1], options.pictures)
+    write_ablations(results, floor, about, options.out)
+    print(f"Wrote {options.out / 'ablations.md'}")
 
 
 def _accuracy(options: argparse.Namespace) -> None:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from layered.cost import Cost, beside_twin
+from layered.cost import PAPER_TABLE_1, Cost, beside_twin
 from layered.plots import scale_colour
 
 Table = dict[str, Any]
-
-# Paper, table 1: target resolution, TFLOP, FID and IS of the single-resolution model, the same of the layered one (None: none).
-PAPER_TABLE_1 = (
-    (128, (1.24, 11.53, 24.48), None),
-    (256, (2.20, 14.61, 28.61), (2.04, 13.38, 29.62)),
-    (512, (3.24, 53.89, 23.21), (2.79, 40.05, 28.74)),
-)
 
 
 def tables(cost: Cost) -> list[Table]:
