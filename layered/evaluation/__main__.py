@@ -204,8 +204,9 @@ def _ablations(options: argparse.Namespace) -> None:
         jobs=options.jobs,
     )
     about = (
-        f"Networks of 32 to 128 pixels, {options.training_pictures:,} pictures seen by each (or as much compute), "
-        f"{options.seeds} seeds, judged by {options.pictures} pictures of 128 pixels. Mean ± half of the 95 % interval over the seeds."
+        f"Networks of 32 to 128 pixels that saw {options.training_pictures:,} pictures each (or spent as much compute), "
+        f"{options.seeds} seeds, judged by {options.pictures} pictures of 128 pixels. "
+        "Mean ± half of the 95 % interval over the seeds."
     )
     floor = floor_measures(load_probe(options.probe), MODELS["miniature"]().scales[-1], options.pictures)
     write_ablations(results, floor, about, options.out)
