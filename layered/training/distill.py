@@ -82,12 +82,12 @@ def distillation_plan(
         raise ValueError(f"Steps: expected numbers that are halved, such as 16 8 4, got {' '.join(map(str, steps))}.")
     schedule = Schedule.preset(teacher.preset, config.scales)
     last = schedule.logsnr(float(timesteps(steps[-1], teacher.spacing)[-2]))
-    for size, logsnr in last.items():
-        if teacher.sleep_below is not None and logsnr < teacher.sleep_below:
-            raise ValueError(
-                f"In the last of {steps[-1]} steps level {size} has a log-SNR of {float(logsnr):.1f} and would sleep, "
-                "so it would never draw: let levels sleep only below that, or take more steps."
-            )
+    awake = awake_scales(config.scales, last, teacher.sleep_below)
+    if asleep := config.scales[len(awake) :]:
+        raise ValueError(
+            f"With steps {steps[-1]}, level {asleep[0]} has a log-SNR of {float(last[asleep[0]]):.1f} in the last one and would "
+            "sleep, so it would never draw: let levels sleep only below that, or take more steps."
+        )
     usual = StageConfig("guidance", top, sizes, batch=16, lr=2e-4, warmup=20, decay=1.0)
     halved = [dataclasses.replace(usual, name=f"steps-{count}", steps=count, spacing=teacher.spacing) for count in steps]
     return (*([] if teacher.guidance == 1 else [usual]), *halved)
