@@ -320,4 +320,4 @@ def test_schedule_waits_for_a_number(handlers, value):
 
 def test_shown_scales_and_colours():
     assert shown_scales(SCALES) == (128, 256, 512) and shown_scales((128, 256)) == (128, 256)
-    assert set(SCALE_COLOURS) == set(SCALES) and len(set(SCALE_COLOURS.values())) == 5
+    assert set(SCALE_COLOURS) == {*SCALES, 1024} and len(set(SCALE_COLOURS.values())) == 6
