@@ -137,12 +137,12 @@ def test_the_first_stage_learns_the_guided_prediction(tmp_path) -> None:
 
 @pytest.mark.parametrize("number", [0, 1], ids=["guidance", "halving"])
 def test_the_student_comes_nearer_to_its_teacher(tmp_path, number) -> None:
-    stage = dataclasses.replace(stages(2)[number], batch=4)
+    stage = dataclasses.replace(stages(2)[number], batch=4, top=16, train=(16,))
     run = trainer(tmp_path, [stage])
     run.teacher = gentle()
     run.model.requires_grad_(True)
     batch = Batches(tiny(), stage, CONFIG, Gradients(), encode, 7, "cpu").make(0)
-    optimizer = torch.optim.Adam(run.model.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(run.model.parameters(), lr=3e-4)
     losses = []
     for _ in range(20):
         total = sum(run._losses(batch, stage, 0).values())
@@ -150,7 +150,7 @@ def test_the_student_comes_nearer_to_its_teacher(tmp_path, number) -> None:
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.6 * losses[0]
     for taught, before in zip(run.teacher.parameters(), gentle().parameters(), strict=True):
         assert torch.equal(taught, before)
 
