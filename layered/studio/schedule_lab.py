@@ -151,9 +151,10 @@ class ScheduleTab:
         starts = tuple(_shift(value, size) for value, size in zip(given[:count], self.scales, strict=True))
         if not given[count]:
             return Schedule(self.scales, starts)
-        ends = [_shift(value, size) for size, value in zip(self.shown, given[count + 1 :], strict=True)]
-        hidden = starts[: count - len(ends)]
-        along = ends[0] - starts[len(hidden)]  # scales that are not on show move with the coarsest one that is
+        ends = tuple(_shift(value, size) for size, value in zip(self.shown, given[count + 1 :], strict=True))
+        hidden, shown = starts[: -len(ends)], starts[-len(ends) :]
+        Schedule(self.shown, shown, ends)  # refuses in terms of the sliders
+        along = ends[0] - shown[0]  # scales that are not on show move with the coarsest one that is
         return Schedule(self.scales, starts, (*(shift + along for shift in hidden), *ends))
 
 
