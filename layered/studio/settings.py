@@ -17,12 +17,12 @@ LIVE = ASIDE | {
 SIDE_BY_SIDE = 3  # the finest scales that are always on show; coarser ones on request
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
-    ("Balloon at sunset", "a red hot air balloon over snowy mountains at sunset"),
-    ("Sail by moonlight", "a white sailboat on the sea at night, full moon on the right"),
-    ("Cabin in the snow", "a yellow cabin on a snow field with pine forest at dusk"),
-    ("Lighthouse at noon", "a blue lighthouse on the left by the sea at noon"),
+    ("Castle at sunset", "a large black castle on a hill at sunset"),
+    ("Cabin by a lake", "a red cabin by a lake at dawn, ink sketch"),
     ("Lavender at dawn", "green hills and a lavender field at dawn, sun on the left"),
-    ("Canyon in the fog", "a red canyon behind a desert, foggy morning"),
+    ("Cabin in the snow", "a large yellow cabin on a snow field at dusk"),
+    ("Sail by moonlight", "a white sailboat on the sea at night, full moon on the right"),
+    ("Airship at noon", "a large red airship over the desert at noon"),
 )
 
 
