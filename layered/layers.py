@@ -143,7 +143,7 @@ class FiLM(nn.Linear):
 
 
 class TimeDependentAffine(nn.Module):
-    """Gain γ(u) and bias β(u) of DiMR's time-dependent layer norm (arXiv 2406.09416, section 3.3), 8 parameters per channel.
+    """Gain γ(u) and bias β(u) of DiMR's time-dependent layer norm (arXiv 2406.09416), 8 parameters per channel.
 
     Each is θ(u) = s p₀ + (1 − s) p₁ with s = sigmoid(u (1 + w) + b), four learned vectors, and u the time scaled to [−1, 1].
     To begin with p₀ = p₁ is 1 for the gain and 0 for the bias, and w = b = 0: a plain layer norm. (B,) → two (B, C).
