@@ -71,16 +71,24 @@ def test_the_leak_is_printed_per_schedule_time_and_pair(pipeline, monkeypatch, c
     assert all(row["error"] > 0 for row in rows)
 
 
+def test_losses_of_the_coarsest_scales_alone_by_fifths_of_t(pipeline) -> None:  # noqa: F811
+    losses = unseen_losses(pipeline, 10, up_to=32)
+    assert tuple(losses) == (16, 32) and all(len(loss.by_time) == 5 for loss in losses.values())
+    assert all(loss.mean == pytest.approx(sum(loss.by_time) / 5) for loss in losses.values())
+    with pytest.raises(ValueError, match="none of 8 or less"):
+        unseen_losses(pipeline, 10, up_to=8)
+
+
 def test_losses_are_repeatable_and_a_level_without_effect_is_plain_enlargement(pipeline) -> None:  # noqa: F811
-    losses = unseen_losses(pipeline, 3)
-    assert losses == unseen_losses(pipeline, 3) and tuple(losses) == pipeline.scales
+    losses = unseen_losses(pipeline, 5)
+    assert losses == unseen_losses(pipeline, 5) and tuple(losses) == pipeline.scales
     assert losses[16].enlarged is None and losses[64].mean != losses[64].enlarged
     levels = [dataclasses.replace(level, prediction="x") for level in pipeline.model.config.levels]
     fresh = LayeredUNet(dataclasses.replace(pipeline.model.config, levels=tuple(levels)))  # its output convolutions are zero
-    for size, loss in unseen_losses(LayeredPipeline(fresh, pipeline.encoder, pipeline.meta), 3).items():
+    for size, loss in unseen_losses(LayeredPipeline(fresh, pipeline.encoder, pipeline.meta), 5).items():
         assert size == 16 or loss.mean == pytest.approx(loss.enlarged)
-    with pytest.raises(ValueError, match="at least 2"):
-        unseen_losses(pipeline, 1)
+    with pytest.raises(ValueError, match="at least 5"):
+        unseen_losses(pipeline, 4)
 
 
 def test_detail_is_measured_where_each_scale_has_the_noise_asked_for(pipeline) -> None:  # noqa: F811

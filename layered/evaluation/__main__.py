@@ -7,6 +7,7 @@ import itertools
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -50,6 +51,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     sheet.add_argument("--columns", type=int, default=1, help="prompts side by side")
     loss = commands.add_parser("loss", help="loss per scale on vistas that no training run has seen")
     loss.add_argument("--pictures", type=int, default=256)
+    loss.add_argument("--up-to", type=int, metavar="PIXELS", help="the finest scale that is looked at (default: all are)")
     detail = commands.add_parser("detail", help="what each level adds to the one below, by noise level, on unseen vistas")
     detail.add_argument("--pictures", type=int, default=12)
     detail.add_argument("--logsnr", type=float, nargs="+", default=list(LOGSNRS), help="noise levels, of the scale itself")
@@ -138,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     if options.command == "flops" and options.paper:
         for row in beside_paper(MODELS["paper-scale"]()):
-            print(json.dumps({name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}))
+            print(json.dumps({name: _rounded(value, 3) for name, value in row.items()}))
         return
     if options.command == "flops":
         config = MODELS[options.model]()
@@ -165,14 +167,15 @@ def _run(options: argparse.Namespace) -> None:
             print(json.dumps(row))
         print(json.dumps({"threads": torch.get_num_threads(), "peak_memory_mib": round(peak_memory())}))
     elif options.command == "loss":
-        for size, loss in unseen_losses(pipeline, options.pictures).items():
-            print(json.dumps({"scale": size} | {name: value and round(value, 4) for name, value in loss._asdict().items()}))
+        for size, loss in unseen_losses(pipeline, options.pictures, up_to=options.up_to).items():
+            row = {"scale": size} | loss._asdict()
+            print(json.dumps({name: _rounded(value) for name, value in row.items()}))
     elif options.command == "leak":
         for preset, t in itertools.product(options.preset, options.t):
             rho = Schedule.preset(preset, pipeline.scales).rho()
             for pair, leak in leaks_of(pipeline, preset, t, options.pictures).items():
                 row = {"preset": preset, "t": t, "scales": pair, "rho": rho[pair]} | leak._asdict()
-                print(json.dumps({name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}))
+                print(json.dumps({name: _rounded(value, 3) for name, value in row.items()}))
     elif options.command == "detail":
         for size, row in detail_errors(pipeline, options.pictures, options.logsnr).items():
             for logsnr, (error, enlarged) in row.items():
@@ -184,6 +187,12 @@ def _run(options: argparse.Namespace) -> None:
         if options.set:
             print("\n".join(f"{number}. {prompt}" for number, prompt in enumerate(prompts, 1)))
         print(f"Wrote {options.out}")
+
+
+def _rounded(value: Any, digits: int = 4) -> Any:
+    if isinstance(value, tuple):
+        return [_rounded(one, digits) for one in value]
+    return round(value, digits) if isinstance(value, float) else value
 
 
 def _config(options: argparse.Namespace) -> SampleConfig:
@@ -223,7 +232,7 @@ def _accuracy(options: argparse.Namespace) -> None:
             low, high = one.interval
             row = {"set": which, "attribute": name, "claims": one.claims, "drawn": one.drawn, "low": low, "high": high}
             row |= {"luck": one.luck, "ceiling": one.rendered}
-            print(json.dumps({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}))
+            print(json.dumps({key: _rounded(value, 3) for key, value in row.items()}))
 
 
 def _quality(options: argparse.Namespace) -> None:

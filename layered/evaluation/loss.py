@@ -20,6 +20,7 @@ from layered.schedule import Schedule, time_of_logsnr
 from layered.world import Vistas, caption, render
 
 WORLD_SEED = 2**31 - 1  # of the unseen vistas
+FIFTHS = 5  # parts of t by which losses are told apart
 LOGSNRS = (-2.0, 0.0, 2.0, 4.0, 6.0, 8.0)  # noise levels of ``detail_errors``
 
 
@@ -29,6 +30,7 @@ class ScaleLoss(NamedTuple):
     mean: float  # weighted squared error
     standard_error: float
     enlarged: float | None  # the same if the level only enlarged the prediction below; None for the base
+    by_time: tuple[float, ...]  # ``mean`` by fifths of t, from nearly clean to nearly noise
 
 
 class DetailError(NamedTuple):
@@ -47,18 +49,22 @@ class UnseenVista(NamedTuple):
 
 
 @torch.no_grad()
-def unseen_losses(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED) -> dict[int, ScaleLoss]:
+def unseen_losses(
+    pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED, up_to: int | None = None
+) -> dict[int, ScaleLoss]:
     """Losses of equation 3 per scale over ``count`` fresh vistas with their captions, each at its own time.
 
     Times are spread evenly over (0, 1), noise is shared (sinc), shifts are the checkpoint's preset: the same for every checkpoint
-    of the same scales. Raises ValueError for less than two pictures.
+    of the same scales. ``up_to``: the finest scale that is looked at, in pixels. Raises ValueError for less than five pictures.
     """
-    if count < 2:
-        raise ValueError(f"The loss needs at least 2 pictures, got {count}.")
-    scales, config = pipeline.scales, pipeline.model.config
+    if count < FIFTHS:
+        raise ValueError(f"The loss needs at least {FIFTHS} pictures, got {count}.")
+    scales, config = tuple(size for size in pipeline.scales if up_to is None or size <= up_to), pipeline.model.config
+    if not scales:
+        raise ValueError(f"The coarsest scale has {pipeline.scales[0]} pixels: there is none of {up_to} or less.")
     losses: dict[int, list[float]] = {size: [] for size in scales}
     enlarged: dict[int, list[float]] = {size: [] for size in scales[1:]}
-    for number, vista in enumerate(unseen_vistas(pipeline, count, seed)):
+    for number, vista in enumerate(unseen_vistas(pipeline, count, seed, scales)):
         logsnr, x0_hat = _predicted(pipeline, vista, (number + 0.5) / count, scales)
         for size, loss in scale_losses(config, x0_hat, vista.x0, logsnr).items():
             losses[size].append(float(loss))
@@ -70,6 +76,7 @@ def unseen_losses(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED)
             statistics.fmean(values),
             statistics.stdev(values) / count**0.5,
             statistics.fmean(enlarged[size]) if size in enlarged else None,
+            tuple(statistics.fmean(values[fifth * count // FIFTHS : (fifth + 1) * count // FIFTHS]) for fifth in range(FIFTHS)),
         )
         for size, values in losses.items()
     }
@@ -103,9 +110,9 @@ def detail_errors(
     }
 
 
-def unseen_vistas(pipeline: LayeredPipeline, count: int, seed: int) -> Iterator[UnseenVista]:
-    """The first pictures of world ``seed`` at every scale of the model."""
-    scales = pipeline.scales
+def unseen_vistas(pipeline: LayeredPipeline, count: int, seed: int, scales: Sequence[int] | None = None) -> Iterator[UnseenVista]:
+    """The first pictures of world ``seed`` at these scales, or at all of the model's."""
+    scales = scales or pipeline.scales
     for number, spec in enumerate(Vistas(seed).specs(0, count)):
         x0 = image_pyramid(render([spec], scales[-1]).to(pipeline.device), scales)
         noise = torch.randn(x0[scales[-1]].shape, generator=torch.Generator().manual_seed(number))

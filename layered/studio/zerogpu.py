@@ -42,7 +42,7 @@ class LentGPU:
 
     def stream(self, prompt: str, config: SampleConfig | None = None) -> Iterator[Step]:
         """As the pipeline's: a prompt or settings that do not fit are refused before a GPU is asked for."""
-        config = config or SampleConfig()
+        config = config or self._pipeline.usual
         self._pipeline.stream(prompt, config).close()
         return (unpacked(step) for step in self._borrowed(prompt, config))
 
