@@ -37,7 +37,7 @@ def drawn(tmp_path_factory) -> tuple[Path, list[Path]]:
 
 def test_a_file_holds_the_run_as_the_page_receives_it(drawn) -> None:
     folder, paths = drawn
-    assert [path.name for path in paths] == ["balloon-at-sunset.json", "sail-by-moonlight.json"]
+    assert [path.name for path in paths] == ["castle-at-sunset.json", "cabin-by-a-lake.json"]
     assert sum(path.stat().st_size for path in paths) <= BUDGET
     found = Examples(handlers_of(folder))
     for _, prompt in TWO:
@@ -109,7 +109,7 @@ def test_quality_gives_way_to_the_budget_and_then_it_is_refused(tmp_path) -> Non
 
 def test_downloads_of_an_example_say_what_to_do(tmp_path) -> None:
     with pytest.raises(gr.Error, match="drawn before.*press Run"):
-        list(handlers_of(tmp_path).export("example-balloon-at-sunset", "png", str(tmp_path)))
+        list(handlers_of(tmp_path).export("example-castle-at-sunset", "png", str(tmp_path)))
 
 
 def test_the_command_draws_where_it_is_told(tmp_path, monkeypatch, capsys) -> None:

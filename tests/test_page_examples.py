@@ -9,10 +9,12 @@ import pytest
 from fake_pipeline import FakePipeline, serve
 from page_helpers import draw, no_requests, pixels, ready, state, until, viewer
 
-from layered.studio.examples import draw_examples
+from layered.studio.examples import EXAMPLE_RUN, draw_examples, slug
 from layered.studio.handlers import Handlers
 from layered.studio.settings import EXAMPLES, StudioSettings
 from layered.studio.worker import Worker
+
+FIRST = EXAMPLE_RUN + slug(EXAMPLES[0][0])  # the run of the first example
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def chip(page: Any, number: int) -> None:
 def test_an_example_is_there_at_once_and_whole(open_studio, drawn):
     page, before = open_studio(), len(drawn[1].asked)
     chip(page, 0)
-    until(page, "run", "example-balloon-at-sunset")
+    until(page, "run", FIRST)
     until(page, "state", "done")
     assert state(page, "steps") == state(page, "whole") == "25" and pixels(page, 512) == (512, 512)
     assert "drawn before, on 2 cores" in page.locator(".viewer .status").inner_text()
@@ -63,10 +65,10 @@ def test_an_example_is_there_at_once_and_whole(open_studio, drawn):
     page.locator("[data-view=x0]").click()
     draw(page, EXAMPLES[0][1])  # Run draws anew
     until(page, "runs", "2")
-    assert len(drawn[1].asked) == before + 1 and state(page, "run") != "example-balloon-at-sunset"
+    assert len(drawn[1].asked) == before + 1 and state(page, "run") != FIRST
     assert "drawn before" not in page.locator(".viewer .status").inner_text()
     chip(page, 0)  # again: the same run, not a second one
-    until(page, "run", "example-balloon-at-sunset")
+    until(page, "run", FIRST)
     assert state(page, "runs") == "2"
 
 
@@ -88,11 +90,11 @@ def test_an_example_takes_over_from_a_run(open_studio, drawn):
     page.locator("#run").click()
     until(page, "state", "running")
     chip(page, 0)
-    until(page, "run", "example-balloon-at-sunset")
+    until(page, "run", FIRST)
     until(page, "state", "done")
     assert drawn[1].wait(lambda: drawn[1].closed == len(drawn[1].asked))
     drawn[1].pause = 0.0
     page.evaluate("() => new Promise((done) => setTimeout(done, 400))")
-    assert state(page, "run") == "example-balloon-at-sunset" and state(page, "state") == "done"
+    assert state(page, "run") == FIRST and state(page, "state") == "done"
     draw(page)
     until(page, "runs", "3")

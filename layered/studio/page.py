@@ -70,7 +70,6 @@ def _fill(handlers: Handlers, all_handlers: Sequence[Handlers], settings: Studio
     line = model_line(handlers.pipeline, "" if several else handlers.model)
     value: dict[str, Any] = {"title": settings.title, "model": line}
     if several:
-        gr.Navbar(visible=False)  # the masthead's own links keep the prompt
         links = [{"name": one.model, "href": f"./{address(one)}", "here": one is handlers} for one in all_handlers]
         value["models"] = links
     Masthead(value, elem_id="masthead")
