@@ -307,7 +307,7 @@ document.addEventListener("keydown", (event) => {
 
 const coarser = props.scales.filter((size) => !shown.includes(size));
 find(".coarse-name").textContent = "show " + coarser.join(" and ");
-find(".check").hidden = !coarser.length;
+find(".coarse-check").hidden = !coarser.length;
 buildPanels(props.scales.map(String));
 offer(props.experiments);
 root.dataset.size = "equal";

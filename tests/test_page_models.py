@@ -23,6 +23,7 @@ def test_the_masthead_leads_to_the_other_model_and_keeps_the_prompt(open_page):
         assert page.locator("#prompt textarea").input_value() == "a red balloon"
         assert page.locator("#steps input[type=number]").input_value() == "4"
         assert page.locator(".panel").count() == 3 and not page.locator("#shift-512").count()
+        assert page.locator(".loupe-check").is_visible() and not page.locator(".coarse-check").is_visible()  # all are on show
         draw(page, "a white boat")
         prompt, config = second.asked[-1]
         assert prompt == "a white boat" and config.steps == FEW.steps and config.solver == FEW.solver
