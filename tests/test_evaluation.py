@@ -123,6 +123,6 @@ def test_the_detail_command_prints_a_ratio_for_every_level_above_the_base(pipeli
 
 def test_the_loss_command_prints_one_line_per_scale(pipeline, monkeypatch, capsys) -> None:  # noqa: F811
     monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
-    main(["loss", "--pictures", "2"])
+    main(["loss", "--pictures", "5"])
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["scale"] for row in rows] == [16, 32, 64] and all(row["mean"] > 0 for row in rows)
