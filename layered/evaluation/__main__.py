@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         _run(options)
-    except ValueError as error:  # of a checkpoint, a probe, a number: all are sentences for people
+    except (ValueError, RuntimeError) as error:  # of a checkpoint, a probe, a number, a command: sentences for people
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -172,9 +172,9 @@ def _run(options: argparse.Namespace) -> None:
             print(json.dumps({name: _rounded(value) for name, value in row.items()}))
     elif options.command == "leak":
         for preset, t in itertools.product(options.preset, options.t):
-            rho = Schedule.preset(preset, pipeline.scales).rho()
-            for pair, leak in leaks_of(pipeline, preset, t, options.pictures).items():
-                row = {"preset": preset, "t": t, "scales": pair, "rho": rho[pair]} | leak._asdict()
+            schedule = Schedule.preset(preset, pipeline.scales)
+            for pair, leak in leaks_of(pipeline, schedule, t, options.pictures).items():
+                row = {"preset": preset, "t": t, "scales": pair, "rho": schedule.rho(t)[pair]} | leak._asdict()
                 print(json.dumps({name: _rounded(value, 3) for name, value in row.items()}))
     elif options.command == "detail":
         for size, row in detail_errors(pipeline, options.pictures, options.logsnr).items():

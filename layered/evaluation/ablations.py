@@ -30,6 +30,7 @@ class Arm:
     name: str
     train: tuple[str, ...] = ()  # options of the training command
     model: ModelConfig | None = None  # None: the miniature
+    stacked: bool = False  # trained level by level, not all together
     pictures: tuple[float, ...] = (1.0,)  # budget of each stage, as a part of the command's --pictures
     settings: tuple[tuple[str, Any], ...] = ()  # of the runs, beside the usual ones
 
@@ -133,7 +134,7 @@ ABLATIONS = (
         "FID rose with random initialisation, text alignment gained from stacking (section 3.2, table A.2, figure A.7)",
         (
             Arm("random initialisation"),
-            Arm("stacked", ("--stacking",), pictures=STACKED),
+            Arm("stacked", stacked=True, pictures=STACKED),
         ),
         equal="compute",
     ),

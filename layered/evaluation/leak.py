@@ -77,9 +77,9 @@ def measure_leak(
     return leaks
 
 
-def leaks_of(pipeline: LayeredPipeline, preset: str, t: float, count: int) -> dict[tuple[int, int], Leak]:
-    """``measure_leak`` on ``count`` unseen vistas without prompts, under a schedule preset."""
+def leaks_of(pipeline: LayeredPipeline, schedule: Schedule, t: float, count: int) -> dict[tuple[int, int], Leak]:
+    """``measure_leak`` on ``count`` unseen vistas without prompts, under a schedule of the model's scales."""
     vistas = list(unseen_vistas(pipeline, count, WORLD_SEED))
     x0, eps = ({size: torch.cat([getattr(v, name)[size] for v in vistas]) for size in pipeline.scales} for name in ("x0", "eps"))
     text = TextStates.empty(count, pipeline.model.config.text_width, pipeline.device)
-    return measure_leak(pipeline.model, x0, eps, Schedule.preset(preset, pipeline.scales), t, text)
+    return measure_leak(pipeline.model, x0, eps, schedule, t, text)

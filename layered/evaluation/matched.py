@@ -93,14 +93,20 @@ class Job:
     def training(self) -> list[str]:
         """The training command, but for where its files go."""
         budget = [str(round(part * self.pictures)) for part in self.arm.pictures]
-        options = list(self.arm.train)
-        stages = ["--no-stacking"]
-        if "--stacking" in options:
-            options.remove("--stacking")
-            stages = []
-        if "--crop" not in options:
-            options += ["--crop", "0"]
-        command = [sys.executable, "-m", "layered.training", "--data", *self.data, "--pictures", *budget, *stages, *options]
+        stages = [] if self.arm.stacked else ["--no-stacking"]
+        crop = [] if "--crop" in self.arm.train else ["--crop", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "layered.training",
+            "--data",
+            *self.data,
+            "--pictures",
+            *budget,
+            *stages,
+            *crop,
+            *self.arm.train,
+        ]
         return [*command, "--batch", *["32"] * len(budget), "--lr", *["1e-3"] * len(budget), "--seed", str(self.seed)]
 
     @property

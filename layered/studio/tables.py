@@ -58,9 +58,9 @@ def twin_table(beside: list[dict[str, Any]]) -> Table:
         "caption": "Beside its single-resolution twin",
         "head": ["Top size", "Layered", "GFLOP", "Twin", "GFLOP", "Layered ÷ twin"],
         "rows": rows,
-        "note": "The twin is an ordinary U-Net of the same widths and blocks with one picture in and one out. Only the input and "
-        "output convolutions differ, so the two cost nearly the same; what layers save is the work on sizes that are not wanted, "
-        "and on levels while they sleep.",
+        "note": "The twin is an ordinary U-Net of the same widths and blocks with one picture in and one out. Where only the "
+        "input and output convolutions differ, the two cost nearly the same; what layers save is the work on sizes that are not "
+        "wanted, and on levels while they sleep.",
     }
 
 
