@@ -100,6 +100,7 @@ def _add_ablations(commands: argparse._SubParsersAction) -> None:
     ablations.add_argument("--only", choices=names, nargs="+", default=names, help="some of them")
     ablations.add_argument("--data", nargs="+", required=True, help="caches of python -m layered.world, 128 pixels or more")
     ablations.add_argument("--out", type=Path, required=True, help="folder of the networks, the measures and the report")
+    ablations.add_argument("--text-states", type=Path, help="folder that python -m layered.training.captions wrote: much faster")
     ablations.add_argument("--seeds", type=int, default=3)
     ablations.add_argument("--training-pictures", type=int, default=8000, help="that each network sees")
     ablations.add_argument("--jobs", type=int, default=2, help="processes at a time")
@@ -211,6 +212,7 @@ def _ablations(options: argparse.Namespace) -> None:
         judged=options.pictures,
         seeds=options.seeds,
         jobs=options.jobs,
+        states=options.text_states,
     )
     about = (
         f"Networks of 32 to 128 pixels that saw {options.training_pictures:,} pictures each (or spent as much compute), "

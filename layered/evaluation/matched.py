@@ -88,6 +88,7 @@ class Job:
     pictures: int  # that a whole budget is
     judged: int  # pictures drawn to judge it
     out: Path
+    states: Path | None = None  # of the captions, written beforehand: the same to half precision, at a fraction of the time
 
     @property
     def training(self) -> list[str]:
@@ -95,19 +96,9 @@ class Job:
         budget = [str(round(part * self.pictures)) for part in self.arm.pictures]
         stages = [] if self.arm.stacked else ["--no-stacking"]
         crop = [] if "--crop" in self.arm.train else ["--crop", "0"]
-        command = [
-            sys.executable,
-            "-m",
-            "layered.training",
-            "--data",
-            *self.data,
-            "--pictures",
-            *budget,
-            *stages,
-            *crop,
-            *self.arm.train,
-        ]
-        return [*command, "--batch", *["32"] * len(budget), "--lr", *["1e-3"] * len(budget), "--seed", str(self.seed)]
+        each = ["--batch", *["32"] * len(budget), "--lr", *["1e-3"] * len(budget)]
+        command = [sys.executable, "-m", "layered.training", "--data", *self.data, "--pictures", *budget]
+        return [*command, *each, *stages, *crop, *self.arm.train, "--seed", str(self.seed)]
 
     @property
     def network(self) -> Path:
@@ -133,7 +124,8 @@ class Job:
         self.network.mkdir(parents=True, exist_ok=True)
         architecture = self.network / "architecture.json"
         architecture.write_text(json.dumps(to_json_dict(self.arm.model or miniature()), indent=1))
-        where = ["--model", str(architecture), "--run", str(self.network / "run"), "--sheet-minutes", "1000"]
+        where = ["--model", str(architecture), "--run", str(self.network / "run"), "--sheet-minutes", "0"]
+        where += ["--text-states", str(self.states)] if self.states else []
         _run([*self.training, *where, "--export", str(self.network / "checkpoint")], self.network / "training.log")
 
     def measure(self, probe: Path) -> None:
@@ -186,6 +178,7 @@ def run_ablations(
     judged: int,
     seeds: int,
     jobs: int,
+    states: Path | None = None,
 ) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Measures by ablation, arm and seed. Each of ``jobs`` processes has its share of the machine's threads.
 
@@ -193,7 +186,7 @@ def run_ablations(
     """
     chosen = [ablation_named(name) for name in names]
     work = {
-        (ablation.name, arm.name): [Job(arm, seed, tuple(data), pictures, judged, out) for seed in range(seeds)]
+        (ablation.name, arm.name): [Job(arm, seed, tuple(data), pictures, judged, out, states) for seed in range(seeds)]
         for ablation in chosen
         for arm in ablation.arms
     }

@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network")
-    parser.add_argument("--sheet-minutes", type=float, default=6.0, help="minutes between two sample sheets")
+    parser.add_argument("--sheet-minutes", type=float, default=6.0, help="minutes between two sample sheets; 0: none")
     parser.add_argument("--export", type=Path, help="write the finished model as a checkpoint to this folder")
 
 
@@ -150,6 +150,8 @@ def carry_out(
 
     def on_checkpoint(average: LayeredUNet, stage: StageConfig, progress: Progress) -> None:
         finished = progress.step == 0
+        if not options.sheet_minutes:
+            return
         if not finished and time.monotonic() - last_sheet[0] < 60 * options.sheet_minutes:
             return
         last_sheet[0] = time.monotonic()
