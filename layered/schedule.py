@@ -156,8 +156,8 @@ class Schedule:
         return float(time_of_logsnr(at, *self._ends(size))) if least < logsnr < most else None
 
     def rho(self, t: float = 0.5) -> dict[tuple[int, int], float]:
-        """ρ = s · exp((δ_hi − δ_lo)/2) of neighbouring scales, s the ratio of their sizes: how much more noise than the coarse
-        picture the fine one holds once it is low-passed to the coarse size.
+        """ρ = s · exp((δ_hi − δ_lo)/2) of neighbouring scales, s the ratio of their sizes: how many times the noise of the fine
+        picture, once that is low-passed to the coarse size, the coarse one holds.
 
         At 1 the two are the same observation; at any other value they are two, and with shared noise a network that sees both
         can solve for the clean picture. The same at every ``t`` unless the schedule has end shifts.

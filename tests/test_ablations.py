@@ -13,6 +13,7 @@ from layered.evaluation.ablation_report import difference, interval, write_ablat
 from layered.evaluation.ablations import ABLATIONS, CROPPED, SHORT, STACKED, Arm
 from layered.evaluation.matched import Job, run_ablations
 from layered.presets import miniature
+from layered.training.__main__ import parse
 
 ARMS = {(ablation.name, arm.name): arm for ablation in ABLATIONS for arm in ablation.arms}
 
@@ -42,6 +43,11 @@ def test_every_arm_differs_from_its_reference_and_is_named_once() -> None:
         jobs = [Job(arm, 0, (), 100, 8, None) for arm in ablation.arms]
         about = [(job.training, job.arm.model, job.settings) for job in jobs]
         assert all(other != about[0] for other in about[1:]), ablation.name
+
+
+def test_every_arm_is_a_command_line_that_the_training_takes() -> None:
+    for arm in ARMS.values():
+        parse([*Job(arm, 0, ("data",), 1000, 8, None).training[3:], "--run", "r"])
 
 
 def test_an_unknown_ablation_is_refused(tmp_path) -> None:
@@ -78,6 +84,13 @@ def test_intervals_are_students() -> None:
     assert difference(arm, reference, "x") == (1.0, 0.0)
 
 
+def test_an_arm_says_how_it_is_trained(tmp_path) -> None:
+    stacked = Job(ARMS["stacking", "stacked"], 0, ("data",), 1000, 8, tmp_path, states=tmp_path / "states").training
+    assert "--no-stacking" not in stacked and stacked[stacked.index("--pictures") + 1 :][:4] == ["1000", "500", "500", "185"]
+    crops = Job(ARMS["cropping", "crops"], 0, ("data",), 1000, 8, tmp_path).training
+    assert crops.count("--crop") == 1 and crops[crops.index("--crop") + 1] == "32" and "--no-stacking" in crops
+
+
 def test_the_report_marks_what_differs_seed_by_seed(tmp_path) -> None:
     arms = {
         "layered": [{"prompt accuracy": value, "own": 1.0} for value in (0.1, 0.5, 0.9)],
@@ -86,6 +99,6 @@ def test_the_report_marks_what_differs_seed_by_seed(tmp_path) -> None:
     write_ablations({"layered": arms}, {"prompt accuracy": 0.7}, "About.", tmp_path)
     text = (tmp_path / "ablations.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| prompt accuracy")]
-    assert row == "| prompt accuracy | 0.5 ± 1 | **0.55 ± 1** | 0.7 |" and "own" not in text
+    assert row == "| prompt accuracy | 0.5 ± 0.99 | **0.55 ± 0.99** | 0.7 |" and "own" not in text
     assert (tmp_path / "layered.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "ablations.json").read_text())["results"]["layered"] == arms

@@ -70,13 +70,18 @@ def _section(ablation: Ablation, arms: Mapping[str, Values], floor: Mapping[str,
         cells = []
         for values in arms.values():
             mean, half = interval([row[measure] for row in values])
-            cell = f"{mean:.3g} ± {half:.1g}" if half < math.inf else f"{mean:.3g}"
+            cell = f"{_short(mean)} ± {_short(half, 2)}" if half < math.inf else _short(mean)
             shift, wide = difference(values, reference, measure)
             cells.append(f"**{cell}**" if values is not reference and abs(shift) > wide else cell)
-        real = f"{floor[measure]:.3g}" if measure in floor else ""
+        real = _short(floor[measure]) if measure in floor else ""
         lines.append(f"| {measure} | " + " | ".join(cells) + f" | {real} |")
     lines.append(f"\nBold: differs from «{next(iter(arms))}» seed by seed (paired 95 % interval).\n")
     return "\n".join(lines)
+
+
+def _short(value: float, digits: int = 3) -> str:
+    """So many significant digits, without exponents for large numbers."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
 
 
 def _figure(arms: Mapping[str, Values], floor: Mapping[str, float]) -> Figure:

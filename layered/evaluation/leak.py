@@ -28,7 +28,8 @@ class Leak(NamedTuple):
 
     below: float  # weight of the coarse state's picture in D(x̂_hi), when the two states are of different pictures
     above: float  # weight of the fine state's picture; a network that solves the equations has 1 / (1 − ρ) and −ρ / (1 − ρ)
-    error: float  # squared error of D(x̂_hi) as a part of that of x̂_lo, on one picture: far below 1 where the answer is read
+    error: float  # squared error of D(x̂_hi) as a part of that of x̂_lo, on one picture: far below 1 where the answer is read (for
+    # ρ > 1 somewhat below 1 without any leak: the fine state is the clearer one)
 
 
 def weights_of(prediction: Tensor, a: Tensor, b: Tensor) -> tuple[float, float]:
