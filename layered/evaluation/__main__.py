@@ -101,8 +101,11 @@ def _add_ablations(commands: argparse._SubParsersAction) -> None:
     ablations.add_argument("--data", nargs="+", required=True, help="caches of python -m layered.world, 128 pixels or more")
     ablations.add_argument("--out", type=Path, required=True, help="folder of the networks, the measures and the report")
     ablations.add_argument("--text-states", type=Path, help="folder that python -m layered.training.captions wrote: much faster")
+    ablations.add_argument("--base", type=Path, help="checkpoint of a trained base of the miniature, for arms that start from it")
     ablations.add_argument("--seeds", type=int, default=3)
-    ablations.add_argument("--training-pictures", type=int, default=8000, help="that each network sees")
+    ablations.add_argument(
+        "--training-pictures", type=int, default=8000, help="that two levels on the base see; what is cheaper sees more"
+    )
     ablations.add_argument("--jobs", type=int, default=2, help="processes at a time")
     compare = commands.add_parser("compare", help="measures of a small checkpoint beside renders, as the ablations take them")
     compare.add_argument("--checkpoint", required=True)
@@ -213,14 +216,19 @@ def _ablations(options: argparse.Namespace) -> None:
         seeds=options.seeds,
         jobs=options.jobs,
         states=options.text_states,
+        base=options.base,
+    )
+    grounds = {arm.ground for ablation in ABLATIONS for arm in ablation.arms}
+    saw = ", ".join(
+        f"{ground.name}: {round(ground.pictures * options.training_pictures):,}" for ground in sorted(grounds, key=str)
     )
     about = (
-        f"Networks of 32 to 128 pixels that saw {options.training_pictures:,} pictures each (or spent as much compute), "
-        f"{options.seeds} seeds, judged by {options.pictures} pictures of 128 pixels. "
-        "Mean ± half of the 95 % interval over the seeds."
+        f"Pictures seen in training (or as much compute): {saw}. {options.seeds} seeds, each judged by {options.pictures} "
+        "pictures. Mean ± half of the 95 % interval over the seeds."
     )
-    floor = floor_measures(load_probe(options.probe), MODELS["miniature"]().scales[-1], options.pictures)
-    write_ablations(results, floor, about, options.out)
+    probe = load_probe(options.probe)
+    floors = {top: floor_measures(probe, top, options.pictures) for top in sorted({ground.top for ground in grounds})}
+    write_ablations(results, floors, about, options.out)
     print(f"Wrote {options.out / 'ablations.md'}")
 
 

@@ -43,15 +43,18 @@ def difference(arm: Values, reference: Values, measure: str) -> tuple[float, flo
     return interval([a[measure] - b[measure] for a, b in zip(arm, reference, strict=True)])
 
 
-def write_ablations(results: Mapping[str, Mapping[str, Values]], floor: Mapping[str, float], about: str, out: Path) -> None:
-    """ablations.json, ablations.md and a figure per ablation into the folder ``out``."""
+def write_ablations(
+    results: Mapping[str, Mapping[str, Values]], floors: Mapping[int, Mapping[str, float]], about: str, out: Path
+) -> None:
+    """ablations.json, ablations.md and a figure per ablation into the folder ``out``. floors: of renders, by size in pixels."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "ablations.json").write_text(
-        json.dumps({"floor": floor, "results": results}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps({"floors": floors, "results": results}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     parts = ["# Ablations\n", about + "\n"]
     for name, arms in results.items():
         ablation = ablation_named(name)
+        floor = floors[ablation.arms[0].ground.top]
         parts.append(_section(ablation, arms, floor))
         _figure(arms, floor).savefig(out / f"{name}.png", dpi=110)
     (out / "ablations.md").write_text("\n".join(parts), encoding="utf-8")
@@ -62,7 +65,7 @@ def _section(ablation: Ablation, arms: Mapping[str, Values], floor: Mapping[str,
     measures = [name for name in reference[0] if all(name in values[0] for values in arms.values())]
     lines = [
         f"## {ablation.name}: {ablation.question}\n",
-        f"The papers: {ablation.paper}. Equal for all arms: {ablation.equal}.\n",
+        f"The papers: {ablation.paper}. Trained: {ablation.arms[0].ground.name}. Equal for all arms: {ablation.equal}.\n",
         "| | " + " | ".join(arms) + " | renders |",
         "|" + "---|" * (len(arms) + 2),
     ]

@@ -18,20 +18,25 @@ import torch
 from tqdm import tqdm
 
 from layered.config import SampleConfig, sample_config_from_dict, to_json_dict
-from layered.evaluation.ablations import ABLATIONS, Ablation, Arm
-from layered.evaluation.accuracy import draw_pictures, judge, look
+from layered.cost import measure_config
+from layered.diffusion import predict
+from layered.evaluation.ablations import ABLATIONS, COMMON, Ablation, Arm
+from layered.evaluation.accuracy import BATCH, draw_pictures, judge, look
 from layered.evaluation.leak import leaks_of
+from layered.evaluation.loss import WORLD_SEED
 from layered.evaluation.metrics import scale_agreement
 from layered.evaluation.probe import Probe, load_probe
 from layered.evaluation.prompts import draw_prompts
 from layered.evaluation.quality import REFERENCE_WORLD, SPECTRUM, compare
 from layered.pipeline import LayeredPipeline
-from layered.presets import miniature
+from layered.prediction import noisy
+from layered.pyramid import draw_noise, image_pyramid
 from layered.schedule import Schedule
-from layered.world import Vistas, render
+from layered.world import Vistas, caption, render
 
-USUAL = SampleConfig(steps=20, guidance=3.0, guided_up_to=32)
+USUAL = SampleConfig(steps=16, guidance=3.0, guided_up_to=32)
 MUCH_NOISE = 0.9  # t at which the leak is measured
+TIMES = (0.3, 0.5, 0.7)  # t at which predictions of noised renders are compared with the renders
 
 # ------------------------------------------------------------------ what is measured
 
@@ -43,7 +48,7 @@ def arm_measures(pipeline: LayeredPipeline, probe: Probe, config: SampleConfig, 
     """
     prompts, top = draw_prompts("long", count), pipeline.scales[-1]
     drawn = draw_pictures(pipeline, [prompt.text for prompt in prompts], config, first_seed=seed * count)
-    values = _beside_renders(drawn[top], prompts, probe)
+    values = _beside_renders(drawn[top], prompts, probe) | prediction_errors(pipeline, config, count)
     if len(drawn) > 1:
         below = pipeline.scales[-2]
         values["agreement with the scale below (dB)"] = float(scale_agreement(drawn[top], drawn[below]).mean())
@@ -51,6 +56,29 @@ def arm_measures(pipeline: LayeredPipeline, probe: Probe, config: SampleConfig, 
             leak = leaks_of(pipeline, Schedule.of_run(config, pipeline.scales), MUCH_NOISE, 32)[pipeline.scales[:2]]
             values |= {f"leak: {name}": value for name, value in leak._asdict().items()}
     return values
+
+
+@torch.no_grad()
+def prediction_errors(pipeline: LayeredPipeline, config: SampleConfig, count: int) -> dict[str, float]:
+    """Mean squared error of x̂ at the finest scale on ``count`` unseen renders, under a run's schedule and noise, by time.
+
+    Pictures, captions and seeds of the noise are the same for every network: of all measures the one that varies least.
+    """
+    schedule, (*_, top) = Schedule.of_run(config, pipeline.scales), pipeline.scales
+    specs, errors = list(Vistas(WORLD_SEED).specs(0, count)), dict.fromkeys(TIMES, 0.0)
+    for start in range(0, count, BATCH):
+        part = specs[start : start + BATCH]
+        x0 = image_pyramid(render(part, top).to(pipeline.device), pipeline.scales)
+        seeds = [torch.Generator().manual_seed(start + number) for number in range(len(part))]
+        eps = draw_noise(pipeline.scales, config.noise, seeds, pipeline.device)
+        shared = torch.full((len(part),), float(config.noise != "independent"), device=pipeline.device)
+        text = pipeline.encoder.encode([caption(spec, 0) for spec in part]).to(pipeline.device)
+        for t in TIMES:
+            logsnr = {size: value.float().to(pipeline.device).expand(len(part)) for size, value in schedule.logsnr(t).items()}
+            z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in x0}
+            x0_hat = predict(pipeline.model(z, logsnr, text, shared), z)
+            errors[t] += float((x0_hat[top] - x0[top]).square().mean(dim=(1, 2, 3)).sum()) / count
+    return {f"error of x̂ at t = {t:g}": error for t, error in errors.items()}
 
 
 def floor_measures(probe: Probe, size: int, count: int) -> dict[str, float]:
@@ -85,25 +113,32 @@ class Job:
     arm: Arm
     seed: int
     data: tuple[str, ...]
-    pictures: int  # that a whole budget is
+    pictures: int  # the command's budget, of which every ground has its multiple
     judged: int  # pictures drawn to judge it
     out: Path
     states: Path | None = None  # of the captions, written beforehand: the same to half precision, at a fraction of the time
+    base: Path | None = None  # checkpoint of the trained base, for arms that start from it
 
     @property
     def training(self) -> list[str]:
-        """The training command, but for where its files go."""
-        budget = [str(round(part * self.pictures)) for part in self.arm.pictures]
-        stages = [] if self.arm.stacked else ["--no-stacking"]
-        crop = [] if "--crop" in self.arm.train else ["--crop", "0"]
-        each = ["--batch", *["32"] * len(budget), "--lr", *["1e-3"] * len(budget)]
+        """The training command, but for where its files go. ValueError where a base is needed and there is none."""
+        arm, ground = self.arm, self.arm.ground
+        budget = [str(round(part * ground.pictures * self.pictures)) for part in arm.pictures]
+        stages = [] if arm.stacked else ["--no-stacking"]
+        if ground.on_base:
+            if self.base is None:
+                raise ValueError(f"The arm «{arm.name}» trains {ground.name}: name a checkpoint of the base with --base.")
+            budget = ["0", *budget, "0"]  # neither the base nor a joint phase
+            stages = ["--init", str(self.base), "--at-once", str(len(arm.network.levels) - 1)]
+        crop = [] if "--crop" in arm.train else ["--crop", "0"]
+        each = ["--batch", *[str(ground.batch)] * len(budget), "--lr", *["1e-3"] * len(budget)]
         command = [sys.executable, "-m", "layered.training", "--data", *self.data, "--pictures", *budget]
-        return [*command, *each, *stages, *crop, *self.arm.train, "--seed", str(self.seed)]
+        return [*command, *each, *stages, *crop, *COMMON, *arm.train, "--seed", str(self.seed)]
 
     @property
     def network(self) -> Path:
         """The folder of the trained network: named by what decides it."""
-        config = to_json_dict(self.arm.model or miniature())
+        config = to_json_dict(self.arm.network)
         return self.out / "networks" / f"{_digest([self.training[2:], config])}-{self.seed}"
 
     @property
@@ -123,7 +158,7 @@ class Job:
             return
         self.network.mkdir(parents=True, exist_ok=True)
         architecture = self.network / "architecture.json"
-        architecture.write_text(json.dumps(to_json_dict(self.arm.model or miniature()), indent=1))
+        architecture.write_text(json.dumps(to_json_dict(self.arm.network), indent=1))
         where = ["--model", str(architecture), "--run", str(self.network / "run"), "--sheet-minutes", "0"]
         where += ["--text-states", str(self.states)] if self.states else []
         _run([*self.training, *where, "--export", str(self.network / "checkpoint")], self.network / "training.log")
@@ -160,6 +195,7 @@ def compare_command(checkpoint: str, probe: Path, settings: str, count: int, see
     config = sample_config_from_dict(json.loads(settings))
     values = arm_measures(pipeline, load_probe(probe), config, count, seed)
     stages = pipeline.meta["training"]["stages"]
+    values["GFLOP of a pass"] = measure_config(pipeline.model.config).flops() / 1e9
     values["training seconds"] = float(sum(stage["seconds"] for stage in stages))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(values, indent=1, ensure_ascii=False))
@@ -179,14 +215,15 @@ def run_ablations(
     seeds: int,
     jobs: int,
     states: Path | None = None,
+    base: Path | None = None,
 ) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Measures by ablation, arm and seed. Each of ``jobs`` processes has its share of the machine's threads.
 
-    Goes on where it was stopped. ValueError for an unknown name, RuntimeError where a command fails.
+    Goes on where it was stopped. ValueError for an unknown name and where a base is needed, RuntimeError where a command fails.
     """
     chosen = [ablation_named(name) for name in names]
     work = {
-        (ablation.name, arm.name): [Job(arm, seed, tuple(data), pictures, judged, out, states) for seed in range(seeds)]
+        (ablation.name, arm.name): [Job(arm, seed, tuple(data), pictures, judged, out, states, base) for seed in range(seeds)]
         for ablation in chosen
         for arm in ablation.arms
     }
