@@ -161,6 +161,7 @@ class Job:
         architecture.write_text(json.dumps(to_json_dict(self.arm.network), indent=1))
         where = ["--model", str(architecture), "--run", str(self.network / "run"), "--sheet-minutes", "0"]
         where += ["--text-states", str(self.states)] if self.states else []
+        where += ["--threads", os.environ.get("OMP_NUM_THREADS", "1")]  # this process's share of the machine
         _run([*self.training, *where, "--export", str(self.network / "checkpoint")], self.network / "training.log")
 
     def measure(self, probe: Path) -> None:
