@@ -74,6 +74,11 @@ class LayeredPipeline:
         return sum(p.numel() for p in self.model.parameters())
 
     @property
+    def isolated(self) -> bool:
+        """Whether its coarse scales can be drawn alone, or first; the fine ones can then sleep too."""
+        return self.model.config.isolated
+
+    @property
     def usual(self) -> SampleConfig:
         """The settings of a run unless others are asked for: ``SampleConfig``'s, with the schedule that the network was trained
         with; of a distilled network the run that it learnt, with DDIM, and without guidance, which is folded into it."""

@@ -12,7 +12,7 @@ from layered.studio.links import flatten, shift_name, to_config, to_query
 RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "sleep_below": (-20, 0), "guided_up_to": (32, 512)}
 RANGES |= {shift_name(size): (-12, 6) for size in SCALES}
 USUAL = flatten(SampleConfig(), SCALES) | {"random_seed": True}
-ALL = {one.key: one for one in experiments(SCALES)}
+ALL = {one.key: one for one in experiments(SCALES, SampleConfig())}
 
 
 def both(one: Experiment, values: dict, prompt: str = "a red balloon") -> tuple[tuple[str, SampleConfig], ...]:
@@ -84,4 +84,10 @@ def test_a_query_of_anyone_reaches_no_further_than_the_controls() -> None:
 
 
 def test_a_model_of_one_scale_has_experiments_too() -> None:
-    assert len(experiments((64,))) == len(ALL)
+    assert len(experiments((64,), SampleConfig())) == len(ALL)
+
+
+@pytest.mark.parametrize(("usual", "strong"), [(SampleConfig(guidance=2.5), 2.5), (SampleConfig(guidance=1.0, steps=8), 4.0)])
+def test_guidance_is_compared_with_the_models_own_or_else_with_some(usual, strong) -> None:
+    one = {one.key: one for one in experiments(SCALES, usual)}["guidance"]
+    assert (one.a, one.b) == ({"guidance": 1.0}, {"guidance": strong}) and f"{strong:g}" in one.title

@@ -23,8 +23,9 @@ FEW = SampleConfig(steps=4, guidance=1.0, solver="ddim")
 
 
 def student() -> FakePipeline:
-    """A model of three scales that was distilled to four steps."""
+    """A model of three scales, drawn in one pass, that was distilled to four steps."""
     pipeline = FakePipeline(SCALES[:3], pause=0.0)
+    pipeline.isolated = False
     pipeline.name, pipeline.usual = "Fake 128 (few)", FEW
     return pipeline
 
@@ -55,6 +56,12 @@ def test_each_model_has_a_page_with_its_scales_and_defaults(two):
         links = parts["masthead"]["value"]["models"]
         assert [(one["href"], one["here"]) for one in links] == [("./", path == ""), ("./model-fake-128-few", path != "")]
         assert next(one["name"] for one in links if one["here"]) == model
+
+
+def test_what_a_model_cannot_do_is_not_offered(two):
+    first, second = (by_id(config_of(two[0], path)) for path in ("", "model-fake-128-few"))
+    for control in ("order", "guided-up-to", "sleep-below"):
+        assert first[control]["visible"] is True and second[control]["visible"] is False
 
 
 def test_each_model_has_endpoints_with_its_defaults(two):

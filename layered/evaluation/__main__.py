@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import sys
@@ -66,9 +67,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     quality = commands.add_parser("quality", help="report: pictures against renders, prompt accuracy, memorisation")
     _add_quality(quality)
     for command in (sheet, accuracy, quality):
-        command.add_argument("--guidance", type=float, default=SampleConfig().guidance)
-        command.add_argument("--solver", choices=SOLVERS, default=SampleConfig().solver)
-        command.add_argument("--steps", type=int, default=SampleConfig().steps)
+        command.add_argument("--guidance", type=float, help="of the runs (default, as of the next two: the checkpoint's usual)")
+        command.add_argument("--solver", choices=SOLVERS)
+        command.add_argument("--steps", type=int)
     for command in (speed, sheet, loss, detail, leak, accuracy, quality):
         command.add_argument("--checkpoint", default="checkpoints/vista-512")
     _add_ablations(commands)
@@ -167,7 +168,7 @@ def _run(options: argparse.Namespace) -> None:
         return
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, device=options.device)
     if options.command == "speed":
-        for row in speed_table(pipeline, SHEET_PROMPTS[0], default_settings(pipeline.scales), options.repeats):
+        for row in speed_table(pipeline, SHEET_PROMPTS[0], default_settings(pipeline), options.repeats):
             print(json.dumps(row))
         print(json.dumps({"threads": torch.get_num_threads(), "peak_memory_mib": round(peak_memory())}))
     elif options.command == "loss":
@@ -187,7 +188,7 @@ def _run(options: argparse.Namespace) -> None:
                 print(json.dumps({"scale": size, "logsnr": logsnr, "error": round(error, 6)} | ratio))
     else:
         prompts = [prompt.text for prompt in draw_prompts(options.set, options.count)] if options.set else SHEET_PROMPTS
-        draw_sheet(pipeline, prompts, _config(options), options.sizes, options.out, options.cell, options.columns)
+        draw_sheet(pipeline, prompts, _config(options, pipeline), options.sizes, options.out, options.cell, options.columns)
         if options.set:
             print("\n".join(f"{number}. {prompt}" for number, prompt in enumerate(prompts, 1)))
         print(f"Wrote {options.out}")
@@ -199,8 +200,10 @@ def _rounded(value: Any, digits: int = 4) -> Any:
     return round(value, digits) if isinstance(value, float) else value
 
 
-def _config(options: argparse.Namespace) -> SampleConfig:
-    return SampleConfig(steps=options.steps, guidance=options.guidance, solver=options.solver)
+def _config(options: argparse.Namespace, pipeline: LayeredPipeline) -> SampleConfig:
+    """The checkpoint's usual settings, but for those that were given."""
+    given = {name: getattr(options, name) for name in ("guidance", "solver", "steps")}
+    return dataclasses.replace(pipeline.usual, **{name: value for name, value in given.items() if value is not None})
 
 
 def _ablations(options: argparse.Namespace) -> None:
@@ -236,7 +239,7 @@ def _accuracy(options: argparse.Namespace) -> None:
     probe = load_probe(options.probe, options.device)
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, device=options.device)
     with tqdm(total=options.prompts * len(options.sets), unit="picture") as bar:
-        results = prompt_accuracy(pipeline, probe, options.prompts, _config(options), bar.update, options.sets)
+        results = prompt_accuracy(pipeline, probe, options.prompts, _config(options, pipeline), bar.update, options.sets)
     for which, table in results.items():
         for name, one in table.items():
             low, high = one.interval
@@ -258,7 +261,7 @@ def _quality(options: argparse.Namespace) -> None:
         count=options.pictures,
         seeds=options.seeds,
         prompts=options.prompts,
-        config=_config(options),
+        config=_config(options, pipeline),
         training=training,
         fid_weights=options.fid_weights,
         clip=options.clip,

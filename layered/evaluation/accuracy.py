@@ -115,7 +115,7 @@ def prompt_accuracy(
 ) -> dict[str, dict[str, Accuracy]]:
     """Accuracy by set of prompts and attribute, ``count`` prompts each; pictures are drawn no larger than the probe looks at."""
     scales = tuple(size for size in pipeline.scales if size <= probe.config.size) or pipeline.scales[:1]
-    config = dataclasses.replace(config or SampleConfig(), scales=scales)
+    config = dataclasses.replace(config or pipeline.usual, scales=scales)
     results = {}
     for which in sets:
         prompts = draw_prompts(which, count)

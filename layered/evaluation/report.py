@@ -43,7 +43,7 @@ def write_report(
     ``standard_scores``, refused before anything is drawn.
     """
     check_standard(fid_weights, clip)
-    config = config or SampleConfig()
+    config = config or pipeline.usual
     with tqdm(total=count * seeds + prompts * len(PROMPT_SETS), unit="picture", disable=not progress) as bar:
         quality = measure_quality(pipeline, probe, count, seeds, config, training, bar.update)
         accuracy = prompt_accuracy(pipeline, probe, prompts, config, bar.update)

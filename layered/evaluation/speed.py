@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import sys
 import time
-from collections.abc import Sequence
 
 from layered.config import SampleConfig
 from layered.pipeline import LayeredPipeline
@@ -38,7 +38,7 @@ def speed_table(pipeline: LayeredPipeline, prompt: str, configs: dict[str, Sampl
     ``first``: seconds to the first step; ``coarse``: until the scales that come first are finished, in the order coarse-first
     those up to 128 pixels, otherwise all; ``seconds``: until all are.
     """
-    time_run(pipeline, prompt, SampleConfig(steps=2))  # the first run pays for buffers and caches
+    time_run(pipeline, prompt, dataclasses.replace(pipeline.usual, steps=2))  # the first run pays for buffers and caches
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in configs}
     for _ in range(repeats):
         for name, config in configs.items():
@@ -49,13 +49,17 @@ def speed_table(pipeline: LayeredPipeline, prompt: str, configs: dict[str, Sampl
     return [row | {"ratio": row["seconds"] / rows[0]["seconds"]} for row in rows]
 
 
-def default_settings(scales: Sequence[int]) -> dict[str, SampleConfig]:
-    """The settings that ``speed`` compares: the default first, then one change at a time."""
-    default = SampleConfig()
-    settings = {"default": default, "no guidance": SampleConfig(guidance=1.0)}
+def default_settings(pipeline: LayeredPipeline) -> dict[str, SampleConfig]:
+    """The settings that ``speed`` compares: the checkpoint's usual ones first, then one change at a time."""
+    scales, usual = pipeline.scales, pipeline.usual
+    settings = {"default": usual}
+    if usual.guidance != 1:
+        settings["no guidance"] = dataclasses.replace(usual, guidance=1.0)
+    if not pipeline.model.config.isolated:  # all scales in one pass: none sleeps, none comes first or alone
+        return settings
     if scales[-1] > COARSE_UP_TO:
-        settings["coarse first"] = SampleConfig(order="coarse-first")
-    settings["no level asleep"] = SampleConfig(sleep_below=None)
+        settings["coarse first"] = dataclasses.replace(usual, order="coarse-first")
+    settings["no level asleep"] = dataclasses.replace(usual, sleep_below=None)
     for count in range(len(scales) - 1, 0, -1):
-        settings[f"up to {scales[count - 1]} px"] = SampleConfig(scales=tuple(scales[:count]))
+        settings[f"up to {scales[count - 1]} px"] = dataclasses.replace(usual, scales=tuple(scales[:count]))
     return settings

@@ -19,8 +19,9 @@ MAX_SEED = 2**32 - 1
 class Controls:
     """Creates the components inside the current Blocks; ``values`` holds them by the names that ``links`` uses."""
 
-    def __init__(self, scales: tuple[int, ...], settings: StudioSettings, usual: SampleConfig) -> None:
-        self.scales = scales
+    def __init__(self, scales: tuple[int, ...], settings: StudioSettings, usual: SampleConfig, isolated: bool = True) -> None:
+        """``isolated``: whether levels can run without the finer ones; else what needs that is not offered."""
+        self.scales, self.isolated = scales, isolated
         self.defaults = flatten(usual, scales) | {"random_seed": True}
         self.values: dict[str, gr.components.Component] = {}
         self._run_card(settings)
@@ -69,9 +70,12 @@ class Controls:
             self._text("detail_prompt", "Detail prompt", info, visible=len(self.scales) > 1)
             orders = [("together", "together"), ("coarse first", "coarse-first")]
             info = f"Coarse first: {COARSE_UP_TO} px is finished early, then the rest grows on it. The same picture."
-            self._radio("order", "Order", info, orders, visible=self.scales[-1] > max(COARSE_UP_TO, self.scales[0]))
+            coarser = self.isolated and self.scales[-1] > max(COARSE_UP_TO, self.scales[0])
+            self._radio("order", "Order", info, orders, visible=coarser)
             info = "Pixels: finer scales follow at half the cost."
-            self._slider("guided_up_to", "Guided up to", info, self.scales[0], self.scales[-1], self.scales[0])
+            self._slider(
+                "guided_up_to", "Guided up to", info, self.scales[0], self.scales[-1], self.scales[0], visible=self.isolated
+            )
             self._slider("guidance_from", "Guided from", "t below this, near the end: no guidance.", 0, 1, 0.01)
             self._slider("guidance_to", "Guided to", "t above this, near the start: no guidance.", 0, 1, 0.01)
             with gr.Row(elem_classes="seed-row"):
@@ -127,7 +131,7 @@ class Controls:
             spacings = [("log-SNR", "logsnr"), ("time", "time")]
             self._radio("spacing", "Spacing of the steps", "Equal in log-SNR, or equal in t.", spacings)
             info = "Skip levels while λ is below this, enlarging the one below; −20: never."
-            self._slider("sleep_below", "Sleep below λ", info, NEVER_SLEEP, 0, 0.5)
+            self._slider("sleep_below", "Sleep below λ", info, NEVER_SLEEP, 0, 0.5, visible=self.isolated)
 
     def _link(self) -> None:
         """What follows in the page at once, without the server: solver → its knob."""

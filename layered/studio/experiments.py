@@ -14,8 +14,6 @@ from layered.studio.handlers import check_prompt
 from layered.studio.links import flatten, from_query, shift_name
 from layered.studio.settings import shown_scales
 
-USUAL = SampleConfig()
-
 
 @dataclass(frozen=True)
 class Experiment:
@@ -34,12 +32,13 @@ class Experiment:
         return {name: getattr(self, name) for name in ("key", "title", "says", "look", "asks")}
 
 
-def experiments(scales: tuple[int, ...]) -> tuple[Experiment, ...]:
-    """The experiments of a page whose model draws at these scales."""
+def experiments(scales: tuple[int, ...], usual: SampleConfig) -> tuple[Experiment, ...]:
+    """The experiments of a page whose model draws at these scales, with these settings unless others are asked for."""
     finest, below = scales[-1], scales[-2] if len(scales) > 1 else scales[-1]
     rho = {name: Schedule.preset(name, shown_scales(scales)).rho() for name in ("paper", "aligned")}
     apart = max(rho["paper"], key=lambda pair: abs(rho["paper"][pair] - rho["aligned"][pair]), default=(below, finest))
     low, high = apart
+    strong = SampleConfig().guidance if usual.guidance == 1 else usual.guidance
     return (
         Experiment(
             "noise",
@@ -70,11 +69,11 @@ def experiments(scales: tuple[int, ...]) -> tuple[Experiment, ...]:
         ),
         Experiment(
             "guidance",
-            f"Guidance 1 against {USUAL.guidance:g}",
-            "Without guidance, and with the usual one.",
+            f"Guidance 1 against {strong:g}",
+            "Without guidance, and with a usual one.",
             "Look for the prompt, word by word: which of the things that it names are in A (no guidance), and which in B?",
             {"guidance": 1.0},
-            {"guidance": USUAL.guidance},
+            {"guidance": strong},
         ),
         Experiment(
             "prompts",

@@ -35,7 +35,7 @@ class Explore:
     def __init__(self, handlers: Handlers, settings: StudioSettings) -> None:
         self.handlers, self.settings = handlers, settings
 
-        self.drawn, self.trials = Examples(handlers), experiments(handlers.scales)
+        self.drawn, self.trials = Examples(handlers), experiments(handlers.scales, handlers.usual)
 
         def frames(asked: Any) -> list[dict[str, Any]]:
             return handlers.frames(asked)  # gradio marks what the page may call, and cannot mark a method
@@ -52,7 +52,7 @@ class Explore:
                 self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the query of the run on show, or an example's name
                 self.recall = gr.Button(visible="hidden", elem_id="recall")
             with gr.Column(scale=0, min_width=320, elem_id="panel"):
-                self.controls = Controls(handlers.scales, settings, handlers.usual)
+                self.controls = Controls(handlers.scales, settings, handlers.usual, handlers.isolated)
                 self.reset = gr.Button("Reset to defaults", size="sm", elem_id="reset")
         self._wire()
 
