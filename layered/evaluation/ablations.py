@@ -118,13 +118,13 @@ ABLATIONS = (
     Ablation(
         "noise",
         "Does noise that is shared by sinc downsampling draw better than independent noise?",
-        "«markedly lower FID and higher IS» than random noise; bilinear scaling «is problematic» (section 2.2, table A.1)",
+        "sinc has «markedly lower FID and higher IS» than random noise (section 2.2; its table A.1 was never posted)",
         tuple(map(_noise, ("sinc", "independent", "box", "bilinear"))),
     ),
     Ablation(
         "shift",
         "Where is the best shift of the two upper scales?",
-        "the optimum is log 1/8 at 256 and log 1/32 at 512, against a base without shift (section 2.3, figure A.5)",
+        "the optimum is log 1/8 at 256 and log 1/32 at 512, against a base without shift (section 2.3; its figure A.5 was never posted)",
         tuple(map(_upper, (1.0, 0.25, 0.5, 2.0))),
     ),
     Ablation(
@@ -151,7 +151,8 @@ ABLATIONS = (
     Ablation(
         "stacking",
         "Does it help to train the base first and to stack the upper scales on it?",
-        "FID rose with random initialisation, text alignment gained from stacking (section 3.2, table A.2, figure A.7)",
+        "«an increase in FID when using randomly initialized models. Despite this, […] enhanced text-image alignment when the "
+        "models were pre-loaded» (section 3.2): which way FID went can be read both ways, and its table A.2 was never posted",
         (
             replace(LAYERED, name="random initialisation"),
             Arm("stacked", ground=WHOLE, stacked=True, pictures=STACKED),
