@@ -124,7 +124,7 @@ ABLATIONS = (
     Ablation(
         "shift",
         "Where is the best shift of the two upper scales?",
-        "the optimum is log 1/8 at 256 and log 1/32 at 512, against a base without shift (section 2.3; its figure A.5 was never posted)",
+        "the optimum is log 1/8 at 256 and log 1/32 at 512 (section 2.3; its figure A.5 was never posted)",
         tuple(map(_upper, (1.0, 0.25, 0.5, 2.0))),
     ),
     Ablation(
