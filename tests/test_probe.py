@@ -128,7 +128,7 @@ def test_measures_count_what_was_asked(probe) -> None:
     assert measured["time"][1] == 6 and measured["season"][1] <= 6
     assert measured["colour"][1] == measured["kind"][1] == sum(len(s.objects) for s in Vistas(2**31 - 3).specs(0, 6))
     assert all(0 <= right <= asked for right, asked in measured.values())
-    assert "| time | 6 |" in probe_card(probe, {"pictures": 64, "steps": 2, "minutes": 0.1}, measured)
+    assert "| time | 6 |" in probe_card(probe, {"pictures": 64, "steps": 2, "minutes": 0.1}, measured, "python -m x")
 
 
 # ---------------------------------------------------------------- the folder

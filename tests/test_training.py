@@ -130,6 +130,21 @@ def test_a_run_with_dropout_resumes_to_the_bit(tmp_path) -> None:
     assert any(not torch.equal(a, b) for a, b in zip(dry.model.parameters(), through.model.parameters(), strict=True))
 
 
+def test_what_does_not_fit_a_later_stage_is_said_before_the_first(tmp_path) -> None:
+    class Small(Gradients):
+        size = 32
+
+    model, three = new_model(tiny(), seed=3), Team("cpu")
+    three.count = 3
+    with pytest.raises(ValueError, match="stack-64 needs pictures of at least 64 pixels"):
+        Trainer(model, plan(), CONFIG, [Small()], encode, tmp_path)
+    with pytest.raises(ValueError, match="expected 3, one for each"):
+        Trainer(model, plan(), dataclasses.replace(CONFIG, shifts=(0.0, 1.0)), [Gradients()], encode, tmp_path)
+    with pytest.raises(ValueError, match="batch of 8 cannot be shared evenly by 3"):
+        Trainer(model, plan(), CONFIG, [Gradients()], encode, tmp_path, team=three)
+    assert not list(tmp_path.iterdir())
+
+
 def test_training_lowers_the_loss(tmp_path) -> None:
     stage = dataclasses.replace(plan()[0], pictures=1600, lr=3e-3)
     run = trainer(tmp_path, stages=[stage])
@@ -159,14 +174,6 @@ def test_a_run_that_was_stopped_resumes_to_the_bit(tmp_path) -> None:
     resumed.run()
     for (name, a), b in zip(through.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
-
-
-def test_a_stage_without_large_enough_pictures_is_refused(tmp_path) -> None:
-    source = Gradients()
-    source.size = 32
-    run = Trainer(new_model(tiny(), 0), plan()[2:], CONFIG, [source], encode, tmp_path)
-    with pytest.raises(ValueError, match="at least 64 pixels"):
-        run.run()
 
 
 def test_batches_depend_on_the_step_alone() -> None:

@@ -273,10 +273,18 @@ def _train(options: argparse.Namespace) -> None:
     config = ProbeConfig(size=options.size)
     probe, took = train_probe(config, minutes=options.minutes, caches=options.cache, device=options.device, seed=options.seed)
     measured = measure_probe(probe, options.pictures)
-    save_probe(options.out, probe, probe_card(probe, took, measured))
+    save_probe(options.out, probe, probe_card(probe, took, measured, _training_command(options)))
     print(json.dumps(took))
     _print_accuracies(measured)
     print(f"Wrote {options.out}")
+
+
+def _training_command(options: argparse.Namespace) -> str:
+    """The command that trained a probe, without what only the machine decides."""
+    parts = ["python -m layered.evaluation probe --train", f"--minutes {options.minutes:g}", f"--size {options.size}"]
+    parts += [f"--cache {' '.join(map(str, options.cache))}"] if options.cache else []
+    parts += [f"--seed {options.seed}"] if options.seed else []
+    return " ".join([*parts, f"--out {options.out}"])
 
 
 def _measure(options: argparse.Namespace) -> None:

@@ -172,7 +172,7 @@ ABLATIONS = (
     Ablation(
         "ladder",
         "Is a base of a quarter of the finest size better than one of half of it?",
-        "open: the number and distribution of scales (review, open question 2)",
+        "nothing: how many scales, and how far apart, is an open question",
         (
             replace(LAYERED, name="32, 64"),
             Arm("16, 32, 64", ground=WHOLE, model=_quarter_ladder(), pictures=(QUARTER,)),

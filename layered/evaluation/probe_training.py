@@ -172,8 +172,8 @@ def measure_probe(probe: Probe, count: int, seed: int = MEASURE_WORLD, progress:
     return {name: (right, asked) for name, (right, asked) in sums.items()}
 
 
-def probe_card(probe: Probe, took: dict[str, float], measured: dict[str, tuple[int, int]]) -> str:
-    """The README of a probe's folder."""
+def probe_card(probe: Probe, took: dict[str, float], measured: dict[str, tuple[int, int]], command: str) -> str:
+    """The README of a probe's folder; ``command``: what trained it."""
     parameters = sum(p.numel() for p in probe.parameters())
     rows = [f"| {name} | {asked} | {right / asked:.3f} |" for name, (right, asked) in measured.items() if asked]
     return "\n".join(
@@ -190,8 +190,6 @@ def probe_card(probe: Probe, took: dict[str, float], measured: dict[str, tuple[i
             "kinds it finds that are there; attributes of objects are asked of kinds that are there.\n",
             "| attribute | asked | accuracy |\n| --- | --- | --- |",
             *rows,
-            "\n```bash\npython -m layered.evaluation probe --train --minutes 60 "
-            f"--size {probe.config.size} --out checkpoints/probe\n"
-            "python -m layered.evaluation probe --measure --pictures 1000\n```\n",
+            f"\n```bash\n{command}\npython -m layered.evaluation probe --measure --pictures 1000\n```\n",
         ]
     )

@@ -110,7 +110,6 @@ def main() -> None:
 
     from playwright.sync_api import sync_playwright
 
-    from layered.config import SampleConfig
     from layered.pipeline import LayeredPipeline
     from layered.studio import Worker, build_studio, launch_options
 
@@ -121,7 +120,7 @@ def main() -> None:
     client = Client(url, page.get_config_file())
 
     def bare() -> None:
-        worker.call(lambda: [None for _ in pipeline.stream(PROMPT, SampleConfig())])
+        worker.call(lambda: [None for _ in pipeline.stream(PROMPT)])
 
     rows: list[dict[str, float]] = []
     for _ in range(options.rounds + 1):

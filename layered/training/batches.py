@@ -105,8 +105,6 @@ class Batches:
         self.scales = tuple(size for size in model.scales if size <= stage.top)
         if config.shifts is not None and len(config.shifts) != len(model.scales):
             raise ValueError(f"Shifts: expected {len(model.scales)}, one for each of {model.scales}, got {len(config.shifts)}.")
-        if source.size < stage.top:
-            raise ValueError(f"Stage {stage.name} needs pictures of {stage.top} pixels; the largest source has {source.size}.")
 
     def make(self, step: int) -> Batch:
         """The batch of step number ``step``: a function of the seed, the stage and the step alone."""

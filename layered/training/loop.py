@@ -62,12 +62,17 @@ class Trainer:
         compile_model: bool = False,
         team: Team | None = None,
     ) -> None:
+        """ValueError where pictures are too small for a stage, or a batch or shifts do not fit the processes or the scales."""
         self.team = team or Team(device)
         device = self.team.device
         self.model, self.plan, self.config = model.to(device), tuple(plan), config
-        self.sources, self.encode, self.folder, self.device = sources, encode, folder, device
+        self.sources, self.folder, self.device = sources, folder, device
         self.save_seconds, self.on_checkpoint = 60 * save_minutes, on_checkpoint
         self.scale_weights = config.loss.weights(model.config)
+        self.batches = [
+            Batches(model.config, stage, config, self._source(stage), encode, index, device, self.team.share(stage.batch))
+            for index, stage in enumerate(self.plan)
+        ]
         self.runner = torch.compile(self.model) if compile_model else self.model
 
     def run(self) -> Progress:
@@ -91,9 +96,7 @@ class Trainer:
             tensors = load_weights(self.folder, self.model, ema.model)
             if progress.step:
                 load_optimizers(tensors, optimizers)
-        part = self.team.share(stage.batch)
-        batches = Batches(self.model.config, stage, self.config, self._source(stage), self.encode, index, self.device, part)
-        self._train(stage, progress, optimizers, ema, batches)
+        self._train(stage, progress, optimizers, ema, self.batches[index])
         self.model.load_state_dict(ema.model.state_dict())  # the next stage stands on the averaged weights
         progress.history += ({"stage": stage.name, "pictures": progress.pictures, "seconds": round(progress.seconds)},)
         progress.stage, progress.step, progress.pictures, progress.seconds = index + 1, 0, 0, 0.0
