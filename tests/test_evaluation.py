@@ -15,6 +15,7 @@ from layered.evaluation.sheet import draw_sheet
 from layered.evaluation.speed import speed_table
 from layered.pipeline import LayeredPipeline
 from layered.unet import LayeredUNet
+from tests.test_nested import NESTED, random_pipeline
 from tests.test_pipeline import checkpoint, pipeline  # noqa: F401 - fixtures
 
 
@@ -111,6 +112,43 @@ def test_detail_is_measured_where_each_scale_has_the_noise_asked_for(pipeline) -
         assert errors[size][5.0].error != errors[size][5.0].enlarged
     with pytest.raises(ValueError, match="at least 1"):
         detail_errors(pipeline, 0)
+
+
+def test_detail_is_measured_under_a_shift_that_moves(pipeline) -> None:  # noqa: F811
+    moving = LayeredPipeline(pipeline.model, pipeline.encoder, pipeline.meta | {"preset": "interpolated"})
+    seen: set[tuple[int, float]] = set()
+    forward = pipeline.model.forward
+
+    def watch(z, logsnr, *rest, **more):
+        seen.add((max(z), round(float(logsnr[max(z)]), 3)))
+        return forward(z, logsnr, *rest, **more)
+
+    pipeline.model.forward = watch
+    try:
+        detail_errors(moving, 1, (0.0, 5.0))
+    finally:
+        del pipeline.model.forward
+    assert seen == {(size, logsnr) for size in pipeline.scales for logsnr in (0.0, 5.0)}
+
+
+def test_a_noise_level_that_a_scale_never_has_is_left_out_and_one_that_none_has_is_refused(pipeline) -> None:  # noqa: F811
+    errors = detail_errors(pipeline, 1, (14.5, 0.0))  # aligned: the coarsest goes up to 16.4, the next to 15, the finest to 13.6
+    assert {size: list(row) for size, row in errors.items()} == {16: [14.5, 0.0], 32: [14.5, 0.0], 64: [0.0]}
+    with pytest.raises(ValueError, match="No scale ever has a log-SNR of 40"):
+        detail_errors(pipeline, 1, (0.0, 40.0))
+
+
+def test_a_nested_network_is_measured_at_every_scale_in_whole_passes() -> None:
+    nested = random_pipeline(NESTED)
+    nested.meta["preset"] = "aligned"
+    errors = detail_errors(nested, 1, (0.0, 2.0))
+    assert {size: [row.enlarged is None for row in errors[size].values()] for size in errors} == {
+        16: [True] * 2,
+        32: [False] * 2,
+        64: [False] * 2,
+    }
+    coarse, every = unseen_losses(nested, 5, up_to=32), unseen_losses(nested, 5)
+    assert coarse == {size: every[size] for size in (16, 32)}
 
 
 def test_the_detail_command_prints_a_ratio_for_every_level_above_the_base(pipeline, monkeypatch, capsys) -> None:  # noqa: F811

@@ -20,6 +20,7 @@ from layered.evaluation.standard import StandardScoresError, check_standard
 from layered.pipeline import LayeredPipeline
 from layered.pyramid import image_pyramid
 from layered.world import HELD_OUT, VOCABULARY, Vistas, render
+from tests.test_nested import NESTED, random_pipeline
 from tests.test_pipeline import checkpoint, pipeline  # noqa: F401 - fixtures
 from tests.test_probe import TINY, probe  # noqa: F401 - fixture
 
@@ -131,6 +132,12 @@ def test_accuracy_is_measured_no_finer_than_the_probe_looks(pipeline, probe) -> 
     finally:
         del pipeline.model.forward
     assert max(finest) <= TINY.size and tuple(tables) == PROMPT_SETS
+
+
+def test_a_nested_network_is_judged_by_the_scale_that_the_probe_looks_at(probe) -> None:  # noqa: F811
+    tables = prompt_accuracy(random_pipeline(NESTED), probe, 2, QUICK, sets=["short"])  # it draws 64 pixels, the probe sees 32
+    assert tables["short"]["all"].claims > 0
+    assert measure_quality(random_pipeline(NESTED), probe, 4, 1, QUICK).drawn.shape == (4, 3, 64, 64)
 
 
 def test_the_accuracy_command_prints_the_sets_asked_for(pipeline, probe, tmp_path, monkeypatch, capsys) -> None:  # noqa: F811

@@ -113,9 +113,12 @@ def prompt_accuracy(
     tick: Callable[[int], None] = lambda pictures: None,
     sets: Sequence[PromptSet] = PROMPT_SETS,
 ) -> dict[str, dict[str, Accuracy]]:
-    """Accuracy by set of prompts and attribute, ``count`` prompts each; pictures are drawn no larger than the probe looks at."""
+    """Accuracy by set of prompts and attribute, ``count`` prompts each: of the finest pictures no larger than the probe looks at.
+
+    Finer scales are drawn only by a network that has to draw all of them together.
+    """
     scales = tuple(size for size in pipeline.scales if size <= probe.config.size) or pipeline.scales[:1]
-    config = dataclasses.replace(config or pipeline.usual, scales=scales)
+    config = dataclasses.replace(config or pipeline.usual, scales=scales if pipeline.isolated else None)
     results = {}
     for which in sets:
         prompts = draw_prompts(which, count)

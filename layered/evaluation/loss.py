@@ -16,7 +16,7 @@ from layered.losses import scale_losses
 from layered.pipeline import LayeredPipeline
 from layered.prediction import noisy
 from layered.pyramid import enlarge_image, image_pyramid, noise_pyramid
-from layered.schedule import Schedule, time_of_logsnr
+from layered.schedule import Schedule
 from layered.world import Vistas, caption, render
 
 WORLD_SEED = 2**31 - 1  # of the unseen vistas
@@ -55,7 +55,8 @@ def unseen_losses(
     """Losses of equation 3 per scale over ``count`` fresh vistas with their captions, each at its own time.
 
     Times are spread evenly over (0, 1), noise is shared (sinc), shifts are the checkpoint's preset: the same for every checkpoint
-    of the same scales. ``up_to``: the finest scale that is looked at, in pixels. Raises ValueError for less than five pictures.
+    of the same scales. ``up_to``: the finest scale that is looked at, in pixels. Raises ValueError for less than five pictures,
+    and where no scale is that coarse.
     """
     if count < FIFTHS:
         raise ValueError(f"The loss needs at least {FIFTHS} pictures, got {count}.")
@@ -64,7 +65,7 @@ def unseen_losses(
         raise ValueError(f"The coarsest scale has {pipeline.scales[0]} pixels: there is none of {up_to} or less.")
     losses: dict[int, list[float]] = {size: [] for size in scales}
     enlarged: dict[int, list[float]] = {size: [] for size in scales[1:]}
-    for number, vista in enumerate(unseen_vistas(pipeline, count, seed, scales)):
+    for number, vista in enumerate(unseen_vistas(pipeline, count, seed, _run_for(pipeline, scales))):
         logsnr, x0_hat = _predicted(pipeline, vista, (number + 0.5) / count, scales)
         for size, loss in scale_losses(config, x0_hat, vista.x0, logsnr).items():
             losses[size].append(float(loss))
@@ -89,17 +90,20 @@ def detail_errors(
     """Errors by scale and by that scale's own log-SNR, over ``count`` fresh vistas: what a level adds to the one below, and when.
 
     Every level is judged where it works: at times that are uniform, nearly all are too noisy or too clean for the finest.
-    Noise and shifts as for ``unseen_losses``. Raises ValueError without pictures.
+    Noise and shifts as for ``unseen_losses``. A log-SNR that the schedule never gives to a scale is left out there. Raises
+    ValueError for one that it gives to none, and without pictures.
     """
     if count < 1:
         raise ValueError(f"The errors need at least 1 picture, got {count}.")
     scales = pipeline.scales
     schedule = Schedule.preset(pipeline.meta["preset"], scales)
-    sums = {size: {logsnr: [0.0, 0.0] for logsnr in logsnrs} for size in scales}
+    times = {size: {logsnr: t for logsnr in logsnrs if (t := schedule.time_of(size, logsnr)) is not None} for size in scales}
+    if never := [logsnr for logsnr in logsnrs if not any(logsnr in row for row in times.values())]:
+        raise ValueError(f"No scale ever has a log-SNR of {never[0]:g}: ask for one nearer to 0.")
+    sums = {size: {logsnr: [0.0, 0.0] for logsnr in row} for size, row in times.items()}
     for vista in unseen_vistas(pipeline, count, seed):
         for index, size in enumerate(scales):
-            for logsnr in logsnrs:
-                t = float(time_of_logsnr(torch.tensor(logsnr - schedule.shift(size), dtype=torch.float64)))
+            for logsnr, t in times[size].items():
                 _, x0_hat = _predicted(pipeline, vista, t, scales[: index + 1])
                 below = enlarge_image(x0_hat[scales[index - 1]], size) if index else x0_hat[size]
                 for number, picture in enumerate((x0_hat[size], below)):
@@ -122,8 +126,14 @@ def unseen_vistas(pipeline: LayeredPipeline, count: int, seed: int, scales: Sequ
 def _predicted(
     pipeline: LayeredPipeline, vista: UnseenVista, t: float, scales: Sequence[int]
 ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-    """The log-SNRs at time t of the checkpoint's preset, and what the model predicts there, per scale."""
+    """The log-SNRs at time t of the checkpoint's preset, and what the model predicts there, for each of ``scales``."""
     logsnr = Schedule.preset(pipeline.meta["preset"], pipeline.scales).logsnr(t)
-    levels = {size: logsnr[size].float().to(pipeline.device)[None] for size in scales}
-    z = {size: noisy(vista.x0[size], vista.eps[size], levels[size]) for size in scales}
-    return levels, predict(pipeline.model(z, levels, vista.text, torch.ones(1, device=pipeline.device)), z)
+    levels = {size: logsnr[size].float().to(pipeline.device)[None] for size in _run_for(pipeline, scales)}
+    z = {size: noisy(vista.x0[size], vista.eps[size], level) for size, level in levels.items()}
+    x0_hat = predict(pipeline.model(z, levels, vista.text, torch.ones(1, device=pipeline.device)), z)
+    return levels, {size: x0_hat[size] for size in scales}
+
+
+def _run_for(pipeline: LayeredPipeline, scales: Sequence[int]) -> Sequence[int]:
+    """The scales that the network has to run for the predictions of ``scales``, the coarsest few: these alone, if it can."""
+    return scales if pipeline.isolated else pipeline.scales
