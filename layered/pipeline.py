@@ -158,19 +158,27 @@ class LayeredPipeline:
         if len(prompts) != len(seeds) or not prompts:
             raise ValueError(f"A batch needs one seed per prompt, got {len(prompts)} prompts and {len(seeds)} seeds.")
         schedule, text = self.schedule(config), self.encode_run(prompts, config)
-        guidance = config.guidance
-        if isinstance(guidance, tuple):
-            guidance = guidance + (1.0,) * (len(self.scales) - len(guidance)) if config.scales else guidance
         denoise = GuidedDenoiser(
             self.model,
             text,
-            guidance=guidance,
+            guidance=self._guidance(config),
             interval=config.guidance_interval,
             guided_up_to=config.guided_up_to,
             shared_noise=config.noise != "independent",
             sleep_below=config.sleep_below,
         )
         return sample(denoise, schedule, config, make_generators(seeds), device=self.device)
+
+    def _guidance(self, config: SampleConfig) -> float | tuple[float, ...]:
+        """The weights of a run: one, or one per scale of the model, where a run of fewer scales may have given only its own."""
+        guidance, scales = config.guidance, self.run_scales(config)
+        if not isinstance(guidance, tuple):
+            return guidance
+        if len(guidance) not in (len(scales), len(self.scales)):
+            raise ValueError(
+                f"Guidance needs one weight, or one for each of the {len(scales)} scales {scales}: got {len(guidance)}."
+            )
+        return guidance + (1.0,) * (len(self.scales) - len(guidance))
 
     def generate(
         self, prompt: str, config: SampleConfig | None = None, on_step: Callable[[Step], None] | None = None

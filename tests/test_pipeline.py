@@ -168,6 +168,16 @@ def test_wrong_scales_and_shifts_are_named(pipeline) -> None:
         pipeline.stream(PROMPT, dataclasses.replace(QUICK, guidance=(1.0, 2.0)))
 
 
+def test_a_run_of_fewer_scales_takes_its_own_weights_or_those_of_all_scales(pipeline) -> None:
+    coarse = dataclasses.replace(QUICK, scales=(16, 32), guided_up_to=32)
+    own, whole = (final(pipeline, dataclasses.replace(coarse, guidance=(2.0, 3.0, *more))) for more in ((), (5.0,)))
+    assert torch.equal(own[32], whole[32])
+    alone = dataclasses.replace(QUICK, scales=(16,), guidance=(2.0, 3.0))
+    for config in (alone, dataclasses.replace(coarse, guidance=(1.0, 2.0, 3.0, 4.0))):
+        with pytest.raises(ValueError, match=r"one for each of the \d scales? .*: got \d"):
+            pipeline.stream(PROMPT, config)
+
+
 def test_an_encoder_of_another_width_is_refused(pipeline) -> None:
     with pytest.raises(ValueError, match="32 wide, but this checkpoint was trained with states of 12"):
         LayeredPipeline(awake(tiny()), pipeline.encoder, pipeline.meta)
