@@ -57,7 +57,7 @@ def step_measures(step: Step, previous: Step | None) -> dict[str, dict[int, floa
     return {
         "logsnr": {size: float(value) for size, value in step.logsnr.items()},
         "change": {size: _rms(x0[size] - before[size]) for size in sizes},
-        "agreement": {hi: _psnr(half[hi], x0[lo]) for lo, hi in zip(sizes, sizes[1:], strict=False)},
+        "agreement": {hi: float(psnr(half[hi], x0[lo]).mean()) for lo, hi in zip(sizes, sizes[1:], strict=False)},
         "detail": {size: _beyond(x0[size], half[size]) for size in sizes},
     }
 
@@ -72,9 +72,10 @@ def _beyond(x: Tensor, half: Tensor) -> float:
     return math.sqrt(sum(float((quarter - half).square().mean()) for quarter in quarters) / 4)
 
 
-def _psnr(x: Tensor, y: Tensor) -> float:
-    error = _rms(x - y) / RANGE
-    return min(AGREEMENT_CAP, -20 * math.log10(error)) if error > 0 else AGREEMENT_CAP
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of pictures (B, 3, S, S) in [−1, 1] against others, up to ``AGREEMENT_CAP``: (B,)."""
+    error = (x - y).square().mean(dim=(1, 2, 3)).sqrt() / RANGE
+    return (-20 * error.log10()).clamp_max(AGREEMENT_CAP)
 
 
 def evened(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from layered.config import SampleConfig
 from layered.diffusion import Prediction
+from layered.evaluation.metrics import scale_agreement
 from layered.pyramid import image_pyramid
 from layered.sampler import Step, make_generators, sample
 from layered.schedule import Schedule
@@ -83,6 +85,12 @@ def test_measures_are_one_list_per_scale(run: Trajectory) -> None:
     assert measures["logsnr"][32] == [step.logsnr[32] for step in run.steps]
     assert measures["change"][16][1] == step_measures(run.steps[1], run.steps[0])["change"][16]
     json.dumps(measures, allow_nan=False)
+
+
+def test_agreement_is_what_the_evaluation_calls_agreement() -> None:
+    x0 = {size: torch.rand(1, 3, size, size) for size in SCALES}
+    found = step_measures(step_of(x0), None)["agreement"]
+    assert found == {high: float(scale_agreement(x0[high], x0[low])) for low, high in pairwise(SCALES)}
 
 
 def test_measures_take_half_precision() -> None:

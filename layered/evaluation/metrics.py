@@ -13,7 +13,7 @@ from torch import Tensor
 
 from layered.pyramid import downsample_image, enlarge_image
 from layered.spectra import octave_powers
-from layered.trajectory import AGREEMENT_CAP, RANGE
+from layered.trajectory import psnr
 
 PATCH = 7  # pixels a side of a patch, as in Progressive GANs
 CONFIDENCE = 1.959964  # standard normal quantile of a 95 % interval
@@ -76,9 +76,8 @@ def channel_differences(generated: Tensor, real: Tensor) -> dict[str, list[float
 
 
 def scale_agreement(high: Tensor, low: Tensor) -> Tensor:
-    """PSNR in dB of D(x_high) against x_low for every picture, up to AGREEMENT_CAP (paper, section 2.2): (B,)."""
-    error = (downsample_image(high, low.shape[-1]).double() - low.double()).square().mean(dim=(1, 2, 3)).sqrt() / RANGE
-    return (-20 * error.log10()).clamp_max(AGREEMENT_CAP)
+    """PSNR in dB of D(x_high) against x_low for every picture (paper, section 2.2): (B,)."""
+    return psnr(downsample_image(high, low.shape[-1]), low)
 
 
 # ------------------------------------------------------------------ distances of feature sets
