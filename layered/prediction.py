@@ -23,28 +23,10 @@ def noisy(x0: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor:
     return alpha * x0 + sigma * eps
 
 
-def v_from_x0(x0: Tensor, z: Tensor, logsnr: Tensor) -> Tensor:
-    """v = α ε − σ x = (α z − x) / σ, for z = α x + σ ε."""
-    alpha, sigma = _broadcast(logsnr)
-    return (alpha * z - x0) / sigma
-
-
 def x0_from_v(v: Tensor, z: Tensor, logsnr: Tensor) -> Tensor:
     """x = α z − σ v."""
     alpha, sigma = _broadcast(logsnr)
     return alpha * z - sigma * v
-
-
-def eps_from_x0(x0: Tensor, z: Tensor, logsnr: Tensor) -> Tensor:
-    """ε = (z − α x) / σ."""
-    alpha, sigma = _broadcast(logsnr)
-    return (z - alpha * x0) / sigma
-
-
-def x0_from_eps(eps: Tensor, z: Tensor, logsnr: Tensor) -> Tensor:
-    """x = (z − σ ε) / α."""
-    alpha, sigma = _broadcast(logsnr)
-    return (z - sigma * eps) / alpha
 
 
 # ------------------------------------------------------------------ what a level predicts

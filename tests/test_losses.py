@@ -10,8 +10,9 @@ import torch
 
 from layered.config import LevelConfig
 from layered.losses import LossConfig, loss_weight, scale_losses, squared_error, weighted_sum
-from layered.prediction import eps_from_x0, noisy, posterior_variance, v_from_x0
+from layered.prediction import noisy, posterior_variance
 from layered.pyramid import downsample_image
+from tests.test_prediction import eps_from_x0, v_from_x0
 from tests.test_unet import tiny
 
 LOGSNR = torch.tensor([-5.0, 0.3, 3.0])  # above the floor of ``even``

@@ -13,13 +13,13 @@ from layered.checkpoint import load_checkpoint, save_checkpoint
 from layered.config import SampleConfig
 from layered.losses import LossConfig
 from layered.pipeline import LayeredPipeline
-from layered.prediction import eps_from_x0
 from layered.pyramid import downsample_noise
 from layered.schedule import Schedule, time_of_logsnr
 from layered.training.__main__ import make_plan, parse, train_config
 from layered.training.batches import Batches, draw_shifts, draw_times
 from layered.training.loop import Trainer, new_model
 from layered.training.plan import LOGIT_OF_TIME, LOGSNR_OF_TOP, UNIFORM_TIME, TrainConfig, joint_plan, stacking_plan
+from tests.test_prediction import eps_from_x0
 from tests.test_training import CONFIG, Gradients, encode, plan, trainer
 from tests.test_unet import tiny
 
