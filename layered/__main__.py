@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         given = {f.name: getattr(options, f.name) for f in dataclasses.fields(SampleConfig) if f.name in options}
         SampleConfig(**given)  # says what is wrong before the checkpoint is read
         draw(options, given)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -69,11 +69,14 @@ def draw(options: argparse.Namespace, given: Mapping[str, Any]) -> None:
     from PIL import Image
     from tqdm import tqdm
 
+    from layered.command_line import check_device, open_folder
     from layered.pipeline import LayeredPipeline
     from layered.trajectory import to_uint8
 
+    check_device(options.device)
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, text_encoder=options.text_encoder, device=options.device)
     config = dataclasses.replace(pipeline.usual, **given)
+    open_folder(options.out)
     if unknown := pipeline.unknown_words(options.prompt):
         print("Never seen in training:", ", ".join(unknown))
     with tqdm(total=config.steps, unit="step") as bar:
@@ -83,7 +86,6 @@ def draw(options: argparse.Namespace, given: Mapping[str, Any]) -> None:
             bar.update()
 
         run = pipeline.generate(options.prompt, config, on_step=count)
-    options.out.mkdir(parents=True, exist_ok=True)
     for size, picture in run.final.items():
         Image.fromarray(to_uint8(picture)[0]).save(options.out / f"{size}.png")
     run.save(options.out / "trajectory.safetensors")

@@ -6,17 +6,21 @@ import dataclasses
 import json
 
 import pytest
+import torch
 from PIL import Image
 
+from layered.command_line import check_device
 from layered.config import SampleConfig
 from layered.evaluation.__main__ import main
 from layered.evaluation.loss import detail_errors, unseen_losses
+from layered.evaluation.probe import save_probe
 from layered.evaluation.sheet import draw_sheet
 from layered.evaluation.speed import speed_table
 from layered.pipeline import LayeredPipeline
 from layered.unet import LayeredUNet
 from tests.test_nested import NESTED, random_pipeline
 from tests.test_pipeline import checkpoint, pipeline  # noqa: F401 - fixtures
+from tests.test_probe import probe  # noqa: F401 - fixture
 
 
 def test_flops_are_printed_one_row_per_size(capsys) -> None:
@@ -44,6 +48,50 @@ def test_a_sheet_has_a_row_per_prompt_and_a_column_per_size(pipeline, tmp_path) 
     draw_sheet(pipeline, ["a red balloon", "the sea at night"], SampleConfig(steps=2), (16, 64), file, cell=32)
     sheet = Image.open(file)
     assert sheet.size == (64, 64) and len(sheet.getcolors(10_000)) > 16
+
+
+def test_a_sheet_shows_the_three_finest_scales_and_refuses_what_it_cannot_show(pipeline, tmp_path, monkeypatch) -> None:  # noqa: F811
+    file = tmp_path / "sheet.png"
+    draw_sheet(pipeline, ["a red balloon"], SampleConfig(steps=1), None, file, cell=8)
+    assert Image.open(file).size == (24, 8)
+    draw_sheet(pipeline, ["a red balloon"], SampleConfig(steps=1, scales=(16, 32)), None, file, cell=8)
+    assert Image.open(file).size == (16, 8)
+    monkeypatch.setattr(pipeline, "generate", None)  # nothing may be drawn
+    for sizes, out, cell, words in (
+        ((64, 128), file, 8, "No picture of 128 pixels .* 16, 32, 64"),
+        (None, file, 0, "at least one"),
+        (None, tmp_path / "sheet", 8, "sheet.jpg or sheet.png"),
+        (None, file / "sheet.png", 8, "Nothing can be written"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            draw_sheet(pipeline, ["a red balloon"], SampleConfig(steps=1), sizes, out, cell)
+
+
+def test_ordinary_mistakes_are_said_in_a_sentence_before_the_work(pipeline, probe, tmp_path, monkeypatch, capsys) -> None:  # noqa: F811
+    file = tmp_path / "file"
+    file.touch()
+    save_probe(tmp_path / "probe", probe, "")
+    monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
+    monkeypatch.setattr(pipeline, "stream_batch", None)  # nothing may be drawn
+    for arguments, words in (
+        (["loss", "--device", "nonsense"], "no device 'nonsense'"),
+        (["quality", "--out", str(file), "--probe", str(tmp_path / "probe")], "Nothing can be written"),
+        (["compare", "--checkpoint", "any", "--out", str(file / "measures.json")], "Nothing can be written"),
+        (["ablations", "--data", "any", "--out", str(file)], "Nothing can be written"),
+        (["probe", "--train", "--out", str(file)], "Nothing can be written"),
+        (["probe", "--train", "--out", str(tmp_path / "new"), "--cache", str(tmp_path / "nowhere")], "holds no pictures.npy"),
+    ):
+        assert main(arguments) == 1
+        assert words in capsys.readouterr().err
+
+
+def test_a_pytorch_without_cuda_is_said_to_have_no_such_device(monkeypatch) -> None:
+    def built_without(*_, **__) -> None:
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+    monkeypatch.setattr(torch, "zeros", built_without)
+    with pytest.raises(ValueError, match="no device 'cuda' here"):
+        check_device("cuda")
 
 
 def test_prompts_may_stand_side_by_side(pipeline, tmp_path, monkeypatch, capsys) -> None:  # noqa: F811

@@ -196,10 +196,20 @@ def test_the_command_line_writes_every_scale_and_the_trajectory(checkpoint, tiny
     assert Trajectory.load(tmp_path / "out" / "trajectory.safetensors").config.guidance == (1.0, 2.0, 3.0)
 
 
-def test_the_command_line_says_what_is_wrong_without_a_traceback(checkpoint, tiny_encoder_folder, tmp_path, capsys) -> None:
+def test_the_command_line_says_what_is_wrong_without_a_traceback(
+    checkpoint, tiny_encoder_folder, tmp_path, monkeypatch, capsys
+) -> None:
     arguments = ["--checkpoint", str(checkpoint), "--text-encoder", str(tiny_encoder_folder), "--out", str(tmp_path)]
     for wrong, words in (([" "], "empty"), ([PROMPT, "--steps", "0"], "steps"), ([PROMPT, "--guidance", "nan"], "guidance")):
         assert main([*wrong, *arguments]) == 1
+        assert words in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(LayeredPipeline, "generate", None)  # nothing may be drawn
+    for wrong, words in (
+        (["--out", str(tmp_path / "file")], "Nothing can be written"),
+        (["--device", "none"], "no device 'none'"),
+    ):
+        assert main([PROMPT, *arguments, *wrong]) == 1
         assert words in capsys.readouterr().err
     assert main([PROMPT, "--out", str(tmp_path), "--checkpoint", str(tmp_path / "nowhere")]) == 1
     assert "nowhere" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from layered.command_line import check_device, open_folder
 from layered.config import PRESETS, SOLVERS, SampleConfig
 from layered.cost import beside_paper, beside_twin, measure_config
 from layered.evaluation.ablations import ABLATIONS
@@ -45,7 +46,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     speed.add_argument("--repeats", type=int, default=3)
     sheet = commands.add_parser("sheet", help="an unpicked sheet of prompts and scales")
     sheet.add_argument("--out", type=Path, required=True, help="picture file")
-    sheet.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512])
+    sheet.add_argument("--sizes", type=int, nargs="+", help="scales that are shown, in pixels (default: the three finest)")
     sheet.add_argument("--cell", type=int, default=256, help="pixels of a picture on the sheet")
     sheet.add_argument("--set", choices=PROMPT_SETS, help="prompts of this set of the accuracy in place of the usual sixteen")
     sheet.add_argument("--count", type=int, default=64, help="how many prompts of the set")
@@ -136,7 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         _run(options)
-    except (ValueError, RuntimeError) as error:  # of a checkpoint, a probe, a number, a command: sentences for people
+    except (ValueError, RuntimeError, OSError) as error:  # of a checkpoint, a number, a command, a file: sentences for people
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -153,11 +154,14 @@ def _run(options: argparse.Namespace) -> None:
             print(json.dumps(row))
         return
     if options.command == "ablations":
+        open_folder(options.out)
         _ablations(options)
         return
     if options.command == "compare":
+        open_folder(options.out.parent)
         compare_command(options.checkpoint, options.probe, options.settings, options.pictures, options.seed, options.out)
         return
+    check_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.command == "probe":
@@ -271,6 +275,7 @@ def _quality(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     config = ProbeConfig(size=options.size)
+    open_folder(options.out)
     probe, took = train_probe(config, minutes=options.minutes, caches=options.cache, device=options.device, seed=options.seed)
     measured = measure_probe(probe, options.pictures)
     save_probe(options.out, probe, probe_card(probe, took, measured, _training_command(options)))

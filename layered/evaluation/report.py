@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from layered.command_line import open_folder
 from layered.config import SampleConfig, to_json_dict
 from layered.evaluation.accuracy import Accuracy, prompt_accuracy
 from layered.evaluation.probe import Probe
@@ -40,9 +41,10 @@ def write_report(
     """Measure a checkpoint and write the report into the folder ``out``; returns what report.json holds.
 
     count: pictures per seed; prompts: of each of the three sets; training: see ``measure_quality``; fid_weights, clip: see
-    ``standard_scores``, refused before anything is drawn.
+    ``standard_scores``, refused before anything is drawn, as is a folder that cannot be written.
     """
     check_standard(fid_weights, clip)
+    open_folder(out)
     config = config or pipeline.usual
     with tqdm(total=count * seeds + prompts * len(PROMPT_SETS), unit="picture", disable=not progress) as bar:
         quality = measure_quality(pipeline, probe, count, seeds, config, training, bar.update)
@@ -61,7 +63,6 @@ def write_report(
         "standard": standard,
     }
     report = _rounded(report)
-    out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (out / "report.md").write_text(_markdown(report, quality, accuracy), encoding="utf-8")
     _plot_spectra(quality.rows).savefig(out / "spectra.png", dpi=110)

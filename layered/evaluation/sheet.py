@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
+from layered.command_line import open_folder
 from layered.config import SampleConfig
 from layered.pipeline import LayeredPipeline
 from layered.trajectory import to_uint8
@@ -37,12 +38,25 @@ def draw_sheet(
     pipeline: LayeredPipeline,
     prompts: Sequence[str],
     config: SampleConfig,
-    sizes: Sequence[int],
+    sizes: Sequence[int] | None,
     file: Path,
     cell: int = 256,
     columns: int = 1,
 ) -> None:
-    """``columns`` prompts per row, each drawn from the seed of its number and shown at every size, ``cell`` pixels wide."""
+    """``columns`` prompts per row, each drawn from the seed of its number and shown at every size, ``cell`` pixels wide.
+
+    ``sizes``: some of the run's scales, by default the three finest. Raises ValueError for any other size, for a sheet of nothing
+    and for a file that cannot be written, before anything is drawn.
+    """
+    scales = pipeline.run_scales(config)
+    sizes = sizes or scales[-3:]
+    if unknown := [size for size in sizes if size not in scales]:
+        raise ValueError(f"No picture of {unknown[0]} pixels is drawn: choose among the scales {', '.join(map(str, scales))}.")
+    if min(len(prompts), cell, columns) < 1:
+        raise ValueError("A sheet needs at least one prompt, one column and one pixel for a picture.")
+    if Image.registered_extensions().get(file.suffix.lower()) not in Image.SAVE:
+        raise ValueError(f"{file} has not the ending of a picture: name it {file.stem}.jpg or {file.stem}.png.")
+    open_folder(file.parent)
     rows = -(-len(prompts) // columns)
     sheet = Image.new("RGB", (columns * len(sizes) * cell, rows * cell))
     for number, prompt in enumerate(tqdm(prompts, unit="prompt")):
@@ -52,5 +66,4 @@ def draw_sheet(
             resample = Image.Resampling.NEAREST if size < cell else Image.Resampling.BOX
             picture = Image.fromarray(to_uint8(final[size])[0]).resize((cell, cell), resample)
             sheet.paste(picture, ((first + column) * cell, row * cell))
-    file.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(file, quality=90)
