@@ -29,6 +29,14 @@ def test_flops_are_printed_one_row_per_size(capsys) -> None:
     assert [row["top"] for row in rows] == [128, 256] and rows[0]["layered_gflop"] < rows[1]["layered_gflop"]
 
 
+def test_passes_of_both_networks_are_timed_in_turns(capsys) -> None:
+    main(["flops", "--model", "miniature", "--sizes", "32", "64", "--rounds", "2"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for row in rows:
+        assert 0.3 < row["seconds_ratio"] / (row["layered_seconds"] / row["single_seconds"]) < 3
+    assert [row["top"] for row in rows] == [32, 64]
+
+
 def test_the_papers_flops_are_printed_beside_ours(capsys) -> None:
     main(["flops", "--paper"])
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -26,7 +26,7 @@ from layered.evaluation.probe import ProbeConfig, load_probe, save_probe
 from layered.evaluation.probe_training import measure_probe, probe_card, train_probe
 from layered.evaluation.prompts import PROMPT_SETS, draw_prompts
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
-from layered.evaluation.speed import default_settings, peak_memory, speed_table
+from layered.evaluation.speed import default_settings, pass_times, peak_memory, speed_table
 from layered.pipeline import LayeredPipeline
 from layered.presets import MODELS
 from layered.schedule import Schedule
@@ -42,6 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     flops.add_argument("--model", choices=sorted(MODELS), default="compact")
     flops.add_argument("--sizes", type=int, nargs="+", help="top sizes in pixels (default: the two finest)")
     flops.add_argument("--paper", action="store_true", help="table 1 of the paper beside the preset paper-scale, in TFLOP")
+    flops.add_argument("--rounds", type=int, metavar="N", help="also seconds of a pass of both, in N turns (untrained networks)")
     speed = commands.add_parser("speed", help="seconds per picture, time to the first preview, peak memory")
     speed.add_argument("--repeats", type=int, default=3)
     sheet = commands.add_parser("sheet", help="an unpicked sheet of prompts and scales")
@@ -151,7 +152,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "flops":
         config = MODELS[options.model]()
         for row in beside_twin(measure_config(config), options.sizes or config.all_sizes[-2:]):
-            print(json.dumps(row))
+            times = pass_times(config.upto(row["top"]), options.rounds) if options.rounds else {}
+            print(json.dumps(row | {name: _rounded(value) for name, value in times.items()}))
         return
     if options.command == "ablations":
         open_folder(options.out)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import resource
+import statistics
 import sys
 import time
 
-from layered.config import SampleConfig
+import torch
+
+from layered.config import ModelConfig, SampleConfig
+from layered.layers import TextStates
 from layered.pipeline import LayeredPipeline
 from layered.sampler import COARSE_UP_TO
+from layered.unet import LayeredUNet
 
 COLUMNS = {"first": "first", "coarse": "coarse", "seconds": "total"}  # of the table, in seconds, and of ``time_run``
 
@@ -63,3 +68,23 @@ def default_settings(pipeline: LayeredPipeline) -> dict[str, SampleConfig]:
     for count in range(len(scales) - 1, 0, -1):
         settings[f"up to {scales[count - 1]} px"] = dataclasses.replace(usual, scales=tuple(scales[:count]))
     return settings
+
+
+@torch.no_grad()
+def pass_times(config: ModelConfig, rounds: int) -> dict[str, float]:
+    """Seconds of one forward pass for one picture: a layered network and its single-resolution twin, untrained, in turns.
+
+    Medians over ``rounds``, and the median of each round's own ratio.
+    """
+    models = {name: LayeredUNet(one).eval() for name, one in (("layered", config), ("single", config.single_resolution()))}
+
+    def seconds(model: LayeredUNet) -> float:
+        z = {size: torch.zeros(1, 3, size, size) for size in model.config.scales}
+        text = TextStates.empty(1, config.text_width)
+        started = time.perf_counter()
+        model(z, {size: torch.zeros(1) for size in z}, text, torch.ones(1))
+        return time.perf_counter() - started
+
+    taken = [{name: seconds(model) for name, model in models.items()} for _ in range(rounds + 1)][1:]  # the first pays for caches
+    middle = {f"{name}_seconds": statistics.median(row[name] for row in taken) for name in models}
+    return middle | {"seconds_ratio": statistics.median(row["layered"] / row["single"] for row in taken)}
