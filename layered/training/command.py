@@ -112,9 +112,7 @@ def open_text(options: argparse.Namespace, named: str | None, autocast: bool) ->
 
 def sheet_prompts(source: Source) -> list[str]:
     """What the sheets show: fixed prompts of the vistas, or captions of other pictures."""
-    if source.own_prompts:
-        return source.draw(len(SHEET_PROMPTS), torch.Generator().manual_seed(0))[1]
-    return list(SHEET_PROMPTS)
+    return source.prompts(len(SHEET_PROMPTS)) or list(SHEET_PROMPTS)
 
 
 def carry_out(
