@@ -24,7 +24,7 @@ CARD_LIMIT = 100_000  # characters of a card that are read
 FORMAT = "layered-diffusion"
 FORMAT_VERSION = 1
 _META = ("text_encoder", "preset", "vocabulary", "training")  # what a checkpoint says besides the architecture
-_MORE = ("distilled",)  # what it may say too
+_MORE = ("distilled", "usual")  # what it may say too: settings of a run
 
 
 class CheckpointError(ValueError):
@@ -37,7 +37,8 @@ def save_checkpoint(folder: str | Path, model: LayeredUNet, meta: Mapping[str, A
     A file that is there already is replaced only when its successor is whole.
     ``meta`` has exactly these names: ``text_encoder`` (its name), ``preset`` (of the schedule it was trained with),
     ``vocabulary`` (the words of its captions), ``training`` (a summary, any JSON values); and ``distilled`` for a network that
-    was distilled into few steps: the settings of the run that it learnt, ``guidance`` being the weight folded into it.
+    was distilled into few steps: the settings of the run that it learnt, ``guidance`` being the weight folded into it;
+    ``usual``: settings without which it should not be drawn, such as the ``shifts`` or the ``noise`` that it was trained with.
     Raises CheckpointError when ``meta`` is not of that form, or when a weight is not a finite number in ``dtype``.
     """
     folder = Path(folder)
@@ -190,11 +191,11 @@ def _problem_of_meta(meta: Mapping[str, Any]) -> str | None:
     words = meta["vocabulary"]
     if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
         return "vocabulary must be a list of words."
-    if "distilled" in meta:
+    for name in _MORE:
         try:
-            sample_config_from_dict(meta["distilled"])
+            sample_config_from_dict(meta.get(name, {}))
         except (ValueError, TypeError) as error:
-            return f"distilled: {error}"
+            return f"{name}: {error}"
     return None if isinstance(meta["training"], Mapping) else "training must be names with values."
 
 

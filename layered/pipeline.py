@@ -80,12 +80,12 @@ class LayeredPipeline:
 
     @property
     def usual(self) -> SampleConfig:
-        """The settings of a run unless others are asked for: ``SampleConfig``'s, with the schedule that the network was trained
-        with; of a distilled network the run that it learnt, with DDIM, and without guidance, which is folded into it."""
+        """The settings of a run unless others are asked for: ``SampleConfig``'s, with the schedule and the noise that the network
+        was trained with; of a distilled network the run that it learnt, with DDIM, and without guidance, which is folded in."""
         config = sample_config_from_dict(self.meta.get("distilled", {}))
         if "distilled" in self.meta:
             config = dataclasses.replace(config, guidance=1.0, solver="ddim", eta=0.0)
-        return dataclasses.replace(config, preset=self.meta.get("preset", config.preset))
+        return dataclasses.replace(config, **{"preset": self.meta.get("preset", config.preset), **self.meta.get("usual", {})})
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Words of the prompt that the training captions never contained."""

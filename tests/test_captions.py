@@ -67,6 +67,19 @@ def test_states_on_disk_are_those_in_memory(tmp_path: Path) -> None:
     assert stored(["fog"]).tokens.dtype == torch.float32
 
 
+def test_memory_is_bounded_in_bytes_and_forgets_what_was_not_asked_for_longest() -> None:
+    encoder = Words()
+    each = 2 * (3 + 1) * Words.width  # three states and the pooled one, two bytes a number
+    memory = CaptionMemory(encoder.encode, limit=2 * each)
+    for caption in ("a boat", "the moon", "a boat", "red fog", "a boat"):  # the moon goes when the fog comes
+        memory([caption])
+    assert encoder.asked == ["a boat", "the moon", "red fog"]
+    batch = memory(["the moon", "red fog", "a boat", "a boat"])  # more than fits between two batches
+    assert_equal(batch, CaptionMemory(Words().encode)(["the moon", "red fog", "a boat", "a boat"]))
+    memory(["a boat"])
+    assert encoder.asked == ["a boat", "the moon", "red fog", "the moon"]
+
+
 def test_what_was_stopped_is_refused_and_goes_on(tmp_path: Path) -> None:
     encoder = Words()
 

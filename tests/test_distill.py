@@ -16,10 +16,12 @@ from layered.sampler import clip_x0, ddim_step, make_generators, sample
 from layered.schedule import Schedule, timesteps
 from layered.training.batches import Batches
 from layered.training.distill import Distiller, ddim_steps, distillation_plan, parse, step_target
+from layered.training.errors import TrainingError
+from layered.training.loop import new_model
 from layered.training.plan import TrainConfig
 from layered.training.state import load_progress
 from tests.test_training import Gradients, encode
-from tests.test_unet import awake, tiny
+from tests.test_unet import awake, every_level, tiny
 
 TEACHER = SampleConfig(guidance=3.0, guided_up_to=16, sleep_below=None, solver="ddim")
 CONFIG = TrainConfig(autocast=False, text_dropout=0, independent=0, shift_jitter=0, other_preset="aligned")
@@ -174,14 +176,63 @@ def test_a_stopped_distillation_resumes_to_the_bit_with_the_same_teachers(tmp_pa
 
     with pytest.raises(Interrupted):
         trainer(tmp_path / "b", plan, save_minutes=0, on_checkpoint=stopped(3)).run()  # as the first stage ends
-    assert (load_progress(tmp_path / "b").stage, load_progress(tmp_path / "b").step) == (1, 0)
+    assert (load_progress(tmp_path / "b").finished, load_progress(tmp_path / "b").step) == (("guidance",), 0)
+    (tmp_path / "b" / "teacher-steps-2.safetensors").write_bytes(b"half a file")  # nobody has learnt from it yet
     with pytest.raises(Interrupted):
         trainer(tmp_path / "b", plan, save_minutes=0, on_checkpoint=stopped(1)).run()  # in the middle of the second
-    assert (load_progress(tmp_path / "b").stage, load_progress(tmp_path / "b").step) == (1, 2)
+    assert (load_progress(tmp_path / "b").stage, load_progress(tmp_path / "b").step) == ("steps-2", 2)
+    assert not list((tmp_path / "b").glob("*.new*"))
     resumed = trainer(tmp_path / "b", plan, save_minutes=0)
     resumed.run()
     for (name, a), b in zip(through.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_without_its_teacher_a_stage_does_not_go_on(tmp_path) -> None:
+    class Interrupted(Exception):
+        pass
+
+    def stop(*_):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        trainer(tmp_path, stages(2)[1:], save_minutes=0, on_checkpoint=stop).run()
+    (tmp_path / "teacher-steps-2.safetensors").unlink()
+    with pytest.raises(TrainingError, match="teacher-steps-2.safetensors, the network that this stage learns from, is not there"):
+        trainer(tmp_path, stages(2)[1:]).run()
+
+
+def test_a_nested_network_is_distilled_whole_and_no_scale_of_it_sleeps(tmp_path) -> None:
+    config = dataclasses.replace(every_level(tiny(), input="z"), downsampling="nested")
+    asleep = dataclasses.replace(TEACHER, sleep_below=-2.0)  # as in the commands by default
+    with pytest.raises(ValueError, match="distil it whole"):
+        distillation_plan(config, asleep, [2], top=32)
+    plan = [dataclasses.replace(s, pictures=4, batch=2, warmup=1) for s in distillation_plan(config, asleep, [1])]
+    run = trainer(tmp_path, plan, new_model(config, 3), asleep)
+    batch = run.batches[-1].make(0)
+    run.teacher = new_model(config, 3).eval()
+    assert awake_scales(SCALES, batch.logsnr, -2.0) != SCALES
+    assert tuple(run._losses(batch, plan[-1], 0)) == SCALES
+    assert run.run().finished == ("guidance", "steps-1")
+
+
+def test_shifts_and_noise_of_the_teacher_are_those_of_the_student(tmp_path) -> None:
+    """The steps of another schedule, or of noise that it does not know, are not what it should learn."""
+    shifts = (0.5, -1.0, -2.0)
+    config = dataclasses.replace(CONFIG, shifts=shifts, independent=1)
+    (stage,) = stages(2)[1:]
+    run = Distiller(gentle(), [stage], config, [Gradients()], encode, tmp_path, teacher=TEACHER)
+    run.teacher = gentle()
+    batch, times = run.batches[0].make(0), stage.step_times(0)
+    assert not batch.shared_noise.any()
+    schedule = Schedule(SCALES, shifts)
+    for size in SCALES:
+        assert torch.allclose(batch.logsnr[size], schedule.logsnr(times[0])[size].float().expand(4), atol=1e-4)
+    denoise = GuidedDenoiser(run.teacher, batch.text, shared_noise=False)
+    after = ddim_steps(denoise, batch.z, schedule, times, "static")
+    for size, x0 in run._halved(batch, times).items():
+        here, there = (float(schedule.logsnr(t)[size]) for t in (times[0], times[-1]))
+        assert torch.allclose(x0, step_target(batch.z[size], after[size], here, there), atol=1e-4)
 
 
 def test_a_distilled_checkpoint_runs_as_it_learnt(tmp_path, tiny_encoder) -> None:
@@ -215,7 +266,7 @@ def test_mistakes_get_a_sentence(tmp_path) -> None:
             distillation_plan(tiny(), TEACHER, steps)
     with pytest.raises(ValueError, match="level 32 has a log-SNR of .* would sleep"):
         distillation_plan(tiny(), dataclasses.replace(TEACHER, sleep_below=-1.0), [1])
-    with pytest.raises(ValueError, match="distilled whole"):
+    with pytest.raises(ValueError, match="distil it whole"):
         distillation_plan(tiny().single_resolution(), TEACHER, [4], top=32)
     with pytest.raises(ValueError, match="no jitter"):
         Distiller(gentle(), stages(2), TrainConfig(autocast=False), [Gradients()], encode, tmp_path, teacher=TEACHER)

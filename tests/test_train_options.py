@@ -9,16 +9,19 @@ import math
 import pytest
 import torch
 
-from layered.checkpoint import load_checkpoint, save_checkpoint
+from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from layered.config import SampleConfig
 from layered.losses import LossConfig
 from layered.pipeline import LayeredPipeline
+from layered.presets import MODELS
 from layered.pyramid import downsample_noise
 from layered.schedule import Schedule, time_of_logsnr
-from layered.training.__main__ import make_plan, parse, train_config
+from layered.training.__main__ import main, make_plan, parse, train_config
 from layered.training.batches import Batches, draw_shifts, draw_times
 from layered.training.loop import Trainer, new_model
 from layered.training.plan import LOGIT_OF_TIME, LOGSNR_OF_TOP, UNIFORM_TIME, TrainConfig, joint_plan, stacking_plan
+from layered.training.sheet import draw_sheet
+from layered.world.cache import build_cache
 from tests.test_prediction import eps_from_x0
 from tests.test_training import CONFIG, Gradients, encode, plan, trainer
 from tests.test_unet import tiny
@@ -61,9 +64,25 @@ def test_the_command_line_says_all_of_it() -> None:
     for wrong in (["--independent", "1.5"], ["--shift-jitter", "-1"], ["--multiscale-from", "0"], ["--loss-bias", "nan"]):
         with pytest.raises(SystemExit, match="[A-Z].*[:,] .*expected|from"):
             train_config(parse(["--run", "r", "--minutes", "1", *wrong]))
-    for wrong in (["--crop", "-1"], ["--no-stacking", "--at-once", "2"], ["--single-resolution", "--init", "x"]):
+    for wrong in (
+        ["--crop", "-1"],
+        ["--no-stacking", "--at-once", "2"],
+        ["--single-resolution", "--init", "x"],
+        ["--minutes", "5", "-1"],
+        ["--minutes", "nan"],
+        ["--batch", "8", "0"],
+        ["--lr", "0"],
+    ):
         with pytest.raises(SystemExit, match="2"):
             parse(["--run", "r", "--minutes", "1", *wrong])
+    with pytest.raises(SystemExit, match="2"):
+        parse(["--run", "r", "--pictures", "-8"])
+    for nothing in (["--no-stacking", "--minutes", "0"], ["--minutes", "0", "0", "0", "0"]):
+        with pytest.raises(SystemExit, match="All budgets are 0"):
+            make_plan(parse(["--run", "r", *nothing]), new_model(tiny(), 0))
+    for only in ([], ["--no-stacking"]):
+        options = parse(["--run", "r", "--base-time", "logit-normal", "--minutes", *["1"] * (1 if only else 4), *only])
+        assert make_plan(options, new_model(tiny(), 0))[0].time == "logit-normal"
     for wrong in ({"noise": "independent"}, {"preset": "cosine"}, {"other_preset": "cosine"}):
         with pytest.raises(ValueError, match="expected one of"):
             TrainConfig(**wrong)
@@ -138,8 +157,55 @@ def test_shifts_of_ones_own_are_those_of_every_sample() -> None:
     assert torch.equal(shifts, torch.tensor((0, -2.0)).expand(50, 2)) and end is None
     with pytest.raises(ValueError, match="expected 3"):
         Batches(tiny(), plan()[3], dataclasses.replace(CONFIG, shifts=(0, -2)), Gradients(), encode, 1, "cpu")
-    with pytest.raises(ValueError, match="a number per scale"):
-        dataclasses.replace(CONFIG, shifts=(0, math.nan))
+    for wrong in ((0, math.nan), (0, 16), ()):
+        with pytest.raises(ValueError, match="a number per scale"):
+            dataclasses.replace(CONFIG, shifts=wrong)
+
+
+def test_a_checkpoint_says_under_which_noise_and_shifts_it_is_drawn(tmp_path, tiny_encoder) -> None:
+    shifts = (0.0, -2.0, -3.5)
+    given = {
+        TrainConfig(): {},
+        TrainConfig(independent=1.0): {"noise": "independent"},
+        TrainConfig(noise="box", independent=0.0): {"noise": "box"},
+        TrainConfig(shifts=shifts): {"shifts": list(shifts)},
+    }
+    meta = {"text_encoder": tiny_encoder.name, "preset": "paper", "vocabulary": [], "training": {}}
+    for number, (config, learnt) in enumerate(given.items()):
+        assert config.learnt == learnt
+        model = new_model(dataclasses.replace(tiny(), text_width=32), 0)
+        save_checkpoint(tmp_path / f"{number}", model, meta | ({"usual": learnt} if learnt else {}))
+        loaded, said = load_checkpoint(tmp_path / f"{number}")
+        assert LayeredPipeline(loaded, tiny_encoder, said).usual == SampleConfig(preset="paper", **learnt)
+    with pytest.raises(CheckpointError, match="usual: noise mode"):
+        save_checkpoint(tmp_path / "no", model, meta | {"usual": {"noise": "loud"}})
+
+
+def test_the_command_exports_them_and_given_again_exports_the_same(tmp_path, tiny_encoder_folder, monkeypatch) -> None:
+    monkeypatch.setitem(MODELS, "tiny", tiny)
+    build_cache(tmp_path / "vistas", count=2, size=32, progress=False)
+    words = ["--run", str(tmp_path / "run"), "--data", str(tmp_path / "vistas"), "--text-encoder", str(tiny_encoder_folder)]
+    words += ["--model", "tiny", "--top", "32", "--pictures", "2", "0", "0", "--batch", "2", "2", "2"]
+    words += ["--shifts", "0.5", "-1.5", "--independent", "1", "--device", "cpu", "--threads", "1"]
+    made = []
+    for name in ("first", "again"):
+        main([*words, "--export", str(tmp_path / name)])
+        made.append(load_checkpoint(tmp_path / name))
+    (first, meta), (again, said) = made
+    assert meta == said and meta["usual"] == {"noise": "independent", "shifts": [0.5, -1.5]}
+    assert [stage["stage"] for stage in meta["training"]["stages"]] == ["base-16"]
+    assert len(list((tmp_path / "run" / "sheets").iterdir())) == 1
+    fresh = new_model(first.config, 0).state_dict()
+    changed = [name for name, value in first.state_dict().items() if not torch.allclose(value, fresh[name].half().float())]
+    assert changed and all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+    with pytest.raises(SystemExit, match="trains another network"):
+        main([*words, "--top", "16", "--pictures", "2", "0", "--batch", "2", "2", "--shifts", "0.5"])
+
+
+def test_a_sheet_of_a_lower_stage_takes_its_scales_shifts(tmp_path) -> None:
+    model, config = new_model(tiny(), 0), SampleConfig(steps=1, guidance=1.0, shifts=(0.5, -1.5, -3.0))
+    draw_sheet(model, encode(["0.5", "0.1"]), 32, tmp_path / "sheet.png", "cpu", config)
+    assert (tmp_path / "sheet.png").is_file()
 
 
 def test_logit_normal_times_dwell_where_content_is_decided() -> None:

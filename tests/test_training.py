@@ -10,6 +10,7 @@ import torch
 
 from layered.checkpoint import save_checkpoint
 from layered.layers import TextStates
+from layered.losses import LossConfig
 from layered.pyramid import downsample_noise
 from layered.schedule import Schedule
 from layered.training.__main__ import parse, starting_point
@@ -24,6 +25,7 @@ from layered.training.team import Team
 from tests.test_unet import VARIANTS, tiny
 
 CONFIG = TrainConfig(autocast=False)
+WITHOUT_32 = LossConfig(scale_weights=(1.0, 0.0, 1.0))
 
 
 class Gradients:
@@ -136,8 +138,17 @@ def test_what_does_not_fit_a_later_stage_is_said_before_the_first(tmp_path) -> N
 
     model, three = new_model(tiny(), seed=3), Team("cpu")
     three.count = 3
-    with pytest.raises(ValueError, match="stack-64 needs pictures of at least 64 pixels"):
-        Trainer(model, plan(), CONFIG, [Small()], encode, tmp_path)
+
+    class Odd(Gradients):
+        size = 96
+
+    for sources in ([Small()], [Odd()]):
+        with pytest.raises(ValueError, match="needs pictures of at least .* pixels, such as can be halved"):
+            Trainer(model, plan(), CONFIG, sources, encode, tmp_path)
+    with pytest.raises(ValueError, match="crop of 5 pixels does not fit the cells"):
+        Trainer(model, plan(crop=5), CONFIG, [Gradients()], encode, tmp_path)
+    with pytest.raises(ValueError, match="Stage stack-32: its scales 32 all have the weight 0"):
+        Trainer(model, plan(), dataclasses.replace(CONFIG, loss=WITHOUT_32), [Gradients()], encode, tmp_path)
     with pytest.raises(ValueError, match="expected 3, one for each"):
         Trainer(model, plan(), dataclasses.replace(CONFIG, shifts=(0.0, 1.0)), [Gradients()], encode, tmp_path)
     with pytest.raises(ValueError, match="batch of 8 cannot be shared evenly by 3"):
@@ -169,7 +180,8 @@ def test_a_run_that_was_stopped_resumes_to_the_bit(tmp_path) -> None:
 
     with pytest.raises(Interrupted):
         trainer(tmp_path / "b", save_minutes=0, on_checkpoint=stop).run()
-    assert load_progress(tmp_path / "b").stage == 1 and load_progress(tmp_path / "b").step > 0
+    stopped = load_progress(tmp_path / "b")
+    assert (stopped.stage, stopped.finished) == ("stack-32", ("base-16",)) and stopped.step > 0
     resumed = trainer(tmp_path / "b", save_minutes=0)
     resumed.run()
     for (name, a), b in zip(through.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):

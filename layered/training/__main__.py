@@ -82,7 +82,10 @@ def _add_noise_and_loss(parser: argparse.ArgumentParser) -> None:
         help="shift of every scale's log-SNR, coarse to fine, for all samples (default: presets)",
     )
     noise.add_argument(
-        "--base-time", choices=get_args(TimeDraw), default="uniform", help="how times are drawn while the base is trained"
+        "--base-time",
+        choices=get_args(TimeDraw),
+        default="uniform",
+        help="how times are drawn while the base is trained, or in the only stage",
     )
     loss = parser.add_argument_group("loss")
     loss.add_argument(
@@ -126,9 +129,10 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
 def make_plan(options: argparse.Namespace, model: LayeredUNet) -> tuple[StageConfig, ...]:
     """The stages with the budgets of the command line."""
     if options.no_stacking:
-        return with_budgets(joint_plan(model.config, crop=options.crop or None), options)
-    base, *others = stacking_plan(model.config, crop=options.crop or None, at_once=options.at_once)
-    return with_budgets([dataclasses.replace(base, time=options.base_time), *others], options)
+        stages = joint_plan(model.config, crop=options.crop or None)
+    else:
+        stages = stacking_plan(model.config, crop=options.crop or None, at_once=options.at_once)
+    return with_budgets([dataclasses.replace(stages[0], time=options.base_time), *stages[1:]], options)
 
 
 def architecture(name: str, top: int | None) -> ModelConfig:
@@ -165,8 +169,7 @@ def main(arguments: list[str] | None = None) -> None:
     team = make_team(options)
     model, start = starting_point(options)
     config = train_config(options)
-    noise = "independent" if config.independent == 1 else config.noise
-    usual = SampleConfig(steps=20, guidance=3.0, preset=config.preset, noise=noise)
+    usual = SampleConfig(steps=20, guidance=3.0, preset=config.preset)
     carry_out(options, team, model, start, make_plan(options, model), config, sheet=lambda _: usual)
 
 

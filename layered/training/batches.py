@@ -99,12 +99,13 @@ class Batches:
         device: str,
         part: slice = slice(None),
     ) -> None:
-        """part: what this process takes of every batch."""
+        """part: what this process takes of every batch. ValueError for shifts or a crop that do not fit the scales."""
         self.model, self.stage, self.config, self.source, self.encode = model, stage, config, source, encode
         self.number, self.device, self.part = number, device, part
         self.scales = tuple(size for size in model.scales if size <= stage.top)
         if config.shifts is not None and len(config.shifts) != len(model.scales):
             raise ValueError(f"Shifts: expected {len(model.scales)}, one for each of {model.scales}, got {len(config.shifts)}.")
+        nested_windows(model, stage.top, stage.crop, 1, torch.Generator())  # says where a crop does not fit
 
     def make(self, step: int) -> Batch:
         """The batch of step number ``step``: a function of the seed, the stage and the step alone."""

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from layered.layers import TextStates
 from layered.text import TextEncoder
+from layered.training.errors import TrainingError
 from layered.training.sheet import SHEET_PROMPTS
 from layered.training.sources import Source, open_sources
 
@@ -28,6 +29,7 @@ FORMAT, VERSION = "layered-diffusion-text-states", 1
 ABOUT, SHARD = "about.json", "states-{:05d}.safetensors"
 CAPTIONS_A_SHARD = 4096
 ENCODED_AT_ONCE = 16
+MEMORY_AT_MOST = 512 * 2**20  # bytes of states in memory
 
 States = tuple[Tensor, Tensor]  # of one caption, in half precision: tokens (L, D), pooled (D,)
 Encode = Callable[[list[str]], TextStates]
@@ -59,20 +61,27 @@ def as_batch(states: Sequence[States]) -> TextStates:
 
 
 class CaptionMemory:
-    """Encodes every distinct caption once and keeps its states in half precision, up to a number of captions."""
+    """Encodes captions and keeps their states in half precision, those that were asked for last."""
 
-    def __init__(self, encode: Encode, device: str = "cpu", autocast: bool = False, limit: int = 200_000) -> None:
-        """autocast: see ``encode_each``."""
+    def __init__(self, encode: Encode, device: str = "cpu", autocast: bool = False, limit: int = MEMORY_AT_MOST) -> None:
+        """autocast: see ``encode_each``; limit: bytes of states that are kept between two batches."""
         self.encode, self.device, self.autocast, self.limit = encode, device, autocast, limit
-        self._states: dict[str, States] = {}
+        self._states: dict[str, States] = {}  # in the order of the last time that they were asked for
+        self._bytes = 0
 
     def __call__(self, captions: list[str]) -> TextStates:
         """States of a batch of captions, padded to its longest."""
         fresh = encode_each(self.encode, (c for c in captions if c not in self._states), self.device, self.autocast)
-        known = {**fresh, **{c: self._states[c] for c in captions if c in self._states}}
-        if len(self._states) + len(fresh) <= self.limit:
-            self._states |= fresh
+        known = {caption: fresh.get(caption) or self._states.pop(caption) for caption in dict.fromkeys(captions)}
+        self._states |= known
+        self._bytes += sum(map(_bytes, fresh.values()))
+        while self._bytes > self.limit:
+            self._bytes -= _bytes(self._states.pop(next(iter(self._states))))
         return as_batch([known[caption] for caption in captions])
+
+
+def _bytes(states: States) -> int:
+    return sum(tensor.nbytes for tensor in states)
 
 
 # ------------------------------------------------------------------ on disk
@@ -101,13 +110,13 @@ class StoredStates:
         return len(self._places)
 
     def __call__(self, captions: list[str]) -> TextStates:
-        """States of a batch of captions, padded to its longest. ValueError for a caption whose states were not written."""
+        """States of a batch of captions, padded to its longest. TrainingError for a caption whose states were not written."""
         return as_batch([self._states(caption) for caption in captions])
 
     def _states(self, caption: str) -> States:
         if caption not in self._places:
             say = "write them again, for all the data that is trained on."
-            raise ValueError(f"{self.folder} has no states of the caption «{caption[:200]}»: {say}")
+            raise TrainingError(f"{self.folder} has no states of the caption «{caption[:200]}»: {say}")
         number, row = self._places[caption]
         start, end = self._starts[number][row : row + 2]
         shard = self._shards[number]

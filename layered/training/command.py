@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from layered.config import SampleConfig
 from layered.text import TextEncoder
 from layered.training.captions import CaptionMemory, Encode, StoredStates, captions_of
+from layered.training.errors import TrainingError
 from layered.training.loop import Trainer, new_model
 from layered.training.plan import StageConfig, TrainConfig
 from layered.training.sheet import SHEET_PROMPTS, draw_sheet
@@ -52,17 +54,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace, start: str | None) -> None:
-    """Stops with a sentence unless there is one budget, and the export leaves alone the checkpoint that the run starts from."""
+    """Stops with a sentence unless there is one budget, its numbers end a run, and the export leaves alone the checkpoint that
+    the run starts from."""
     if (options.minutes is None) == (options.pictures is None):
         parser.error("give the budget of each stage, either --minutes or --pictures")
     if start and options.export and Path(start).resolve() == options.export.resolve():
         parser.error("--export would overwrite the checkpoint that the run starts from: choose another folder")
     if options.text_states and options.text_encoder:
         parser.error("--text-states says which encoder they are of: leave out --text-encoder")
+    for name in ("minutes", "pictures"):
+        if not all(0 <= value < math.inf for value in getattr(options, name) or ()):
+            parser.error(f"--{name} are numbers from 0 up")
+    if not all(batch >= 1 for batch in options.batch or ()):
+        parser.error("--batch is a number of pictures: at least 1")
+    if not all(0 < rate < math.inf for rate in options.lr or ()):
+        parser.error("--lr is a number above 0")
 
 
 def with_budgets(stages: Sequence[StageConfig], options: argparse.Namespace) -> tuple[StageConfig, ...]:
-    """The stages with the budgets of the command line; a budget of 0 leaves a stage out."""
+    """The stages with the budgets of the command line; a budget of 0 leaves a stage out. SystemExit where none is left."""
     changes: list[dict] = [{} for _ in stages]
     for name in ("minutes", "pictures", "batch", "lr"):
         values = getattr(options, name)
@@ -73,7 +83,10 @@ def with_budgets(stages: Sequence[StageConfig], options: argparse.Namespace) -> 
         for change, value in zip(changes, values, strict=True):
             change[name] = value
     planned = (dataclasses.replace(stage, **change) for stage, change in zip(stages, changes, strict=True))
-    return tuple(stage for stage in planned if stage.minutes or stage.pictures)
+    kept = tuple(stage for stage in planned if stage.minutes or stage.pictures)
+    if not kept:
+        raise SystemExit("All budgets are 0: there is nothing to train.")
+    return kept
 
 
 def load_start(option: str, name: str) -> tuple[LayeredUNet, dict]:
@@ -112,9 +125,7 @@ def open_text(options: argparse.Namespace, named: str | None, autocast: bool) ->
 
 def sheet_prompts(source: Source) -> list[str]:
     """What the sheets show: fixed prompts of the vistas, or captions of other pictures."""
-    if source.own_prompts:
-        return source.draw(len(SHEET_PROMPTS), torch.Generator().manual_seed(0))[1]
-    return list(SHEET_PROMPTS)
+    return source.prompts(len(SHEET_PROMPTS)) or list(SHEET_PROMPTS)
 
 
 def carry_out(
@@ -157,7 +168,8 @@ def carry_out(
         last_sheet[0] = time.monotonic()
         name = f"{stage.name}-{'end' if finished else f'{progress.pictures:08d}'}.png"
         text = sheet_text if stage.top <= 128 else sheet_text.first(4)  # large pictures cost minutes on a CPU
-        draw_sheet(average, text, stage.top, options.run / "sheets" / name, options.device, sheet(stage))
+        settings = dataclasses.replace(sheet(stage), **config.learnt)
+        draw_sheet(average, text, stage.top, options.run / "sheets" / name, options.device, settings)
 
     try:
         trainer = kind(
@@ -174,7 +186,10 @@ def carry_out(
         )
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    progress = trainer.run()
+    try:
+        progress = trainer.run()
+    except TrainingError as error:
+        raise SystemExit(str(error)) from error
     if options.export and team.leads:
         behind = start.get("training", {}).get("stages", [])
         summary = {"stages": [*behind, *progress.history], "seed": options.seed, "device": options.device}
@@ -183,6 +198,7 @@ def carry_out(
             "preset": config.preset,
             "vocabulary": sorted({*start.get("vocabulary", ()), *(word for source in sources for word in source.words)}),
             "training": summary | ({"options": changed} if (changed := _changed(config)) else {}),
+            **({"usual": config.learnt} if config.learnt else {}),
             **(more or {}),
         }
         save_checkpoint(options.export, model, meta)

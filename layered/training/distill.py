@@ -12,9 +12,10 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from layered.config import PRESETS, SPACINGS, Clipping, ModelConfig, SampleConfig
@@ -23,9 +24,10 @@ from layered.sampler import Denoiser, clip_x0, ddim_step
 from layered.schedule import Schedule, alpha_sigma, timesteps
 from layered.training.batches import Batch
 from layered.training.command import add_options, carry_out, check_options, load_start, make_team, with_budgets
+from layered.training.errors import TrainingError
 from layered.training.loop import Trainer, batch_losses
-from layered.training.plan import StageConfig, TrainConfig, fast_bfloat16
-from layered.training.state import Progress, load_weights
+from layered.training.plan import SHARED_NOISE, StageConfig, TrainConfig, fast_bfloat16
+from layered.training.state import Progress, load_weights, save_aside
 
 USUAL = SampleConfig()
 
@@ -66,6 +68,11 @@ def _logsnr(schedule: Schedule, t: float) -> dict[int, float]:
 # ------------------------------------------------------------------ the run
 
 
+def sleep_of(config: ModelConfig, teacher: SampleConfig) -> float | None:
+    """``sleep_below`` of the runs that are learnt: a network that computes all its scales in one pass has none that sleeps."""
+    return teacher.sleep_below if config.isolated else None
+
+
 def distillation_plan(
     config: ModelConfig, teacher: SampleConfig, steps: Sequence[int], top: int | None = None
 ) -> tuple[StageConfig, ...]:
@@ -76,13 +83,15 @@ def distillation_plan(
     """
     top = top or config.all_sizes[-1]
     sizes = config.upto(top).all_sizes
-    if not config.layered and top != config.all_sizes[-1]:
-        raise ValueError("A single-resolution network has one scale: it is distilled whole.")
+    if not config.isolated and top != config.all_sizes[-1]:
+        raise ValueError(
+            "The coarse levels of this network do not run alone (it is single-resolution or nested): distil it whole."
+        )
     if not steps or steps[-1] < 1 or any(more != 2 * less for more, less in pairwise(steps)):
         raise ValueError(f"Steps: expected numbers that are halved, such as 16 8 4, got {' '.join(map(str, steps))}.")
-    schedule = Schedule.preset(teacher.preset, config.scales)
+    schedule = Schedule.of_run(teacher, config.scales)
     last = schedule.logsnr(float(timesteps(steps[-1], teacher.spacing)[-2]))
-    awake = awake_scales(config.scales, last, teacher.sleep_below)
+    awake = awake_scales(config.scales, last, sleep_of(config, teacher))
     if asleep := config.scales[len(awake) :]:
         raise ValueError(
             f"With steps {steps[-1]}, level {asleep[0]} has a log-SNR of {float(last[asleep[0]]):.1f} in the last one and would "
@@ -96,28 +105,31 @@ def distillation_plan(
 class Distiller(Trainer):
     """A run in which every stage learns from the network as it was when the stage began.
 
-    All scales take their steps together, from states that share their noise, as in the sampler: each from its own prediction,
-    and a level that sleeps there (``sleep_below``) sleeps for teacher and student alike, and is not taught at that time.
+    All scales take their steps together, from states with the noise that the network knows, as in the sampler: each from its own
+    prediction, and a level that sleeps there (``sleep_below``) sleeps for teacher and student alike, and is not taught then.
     """
 
     def __init__(self, *args, teacher: SampleConfig, **kwargs) -> None:
         """As ``Trainer``; ``teacher``: guidance, guided_up_to, sleep_below and clipping of the runs that are learnt."""
         super().__init__(*args, **kwargs)
-        if self.config.independent or self.config.shift_jitter or self.config.preset != self.config.other_preset:
-            raise ValueError("Distillation learns the steps of one schedule with shared noise: no jitter, no independent noise.")
-        self.settings = teacher
+        config = self.config
+        mixed = config.shifts is None and (config.shift_jitter or config.preset != config.other_preset)
+        if mixed or config.independent not in (0, 1):
+            raise ValueError("Distillation learns the steps of one schedule with one kind of noise: no jitter, no mixture.")
+        self.settings, self.sleep_below = teacher, sleep_of(self.model.config, teacher)
 
     def _stage(self, index: int, progress: Progress, resumed: bool) -> None:
-        file = self.folder / f"teacher-{index}.safetensors"
+        """One stage, whose teacher is kept in a file while it lasts: the averaged weights that the last stage ended with."""
+        file = self.folder / f"teacher-{self.plan[index].name}.safetensors"
         self.teacher = copy.deepcopy(self.model)
-        if file.exists():
+        if progress.step:
+            if not file.exists():
+                raise TrainingError(f"{file}, the network that this stage learns from, is not there: begin in another folder.")
             self.teacher.load_state_dict(load_file(file))
-        else:
-            if resumed:  # it was stopped between two stages: the averaged weights
-                load_weights(self.folder, self.model, self.teacher)
-            if self.team.leads:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                save_file({name: value.cpu().contiguous() for name, value in self.teacher.state_dict().items()}, file)
+        elif resumed:
+            load_weights(self.folder, self.model, self.teacher)
+        if not progress.step and self.team.leads:  # the others have the same weights
+            save_aside(self.teacher.state_dict(), file)
         self.teacher.eval().requires_grad_(False)
         super()._stage(index, progress, resumed)
 
@@ -130,16 +142,19 @@ class Distiller(Trainer):
     def _guided(self, batch: Batch) -> dict[int, Tensor]:
         """The teacher's guided prediction of every scale, each sample at its own time (arXiv 2210.03142, section 3.1)."""
         guidance = {"guidance": self.settings.guidance, "guided_up_to": self.settings.guided_up_to}
-        x0 = GuidedDenoiser(self.teacher, batch.text, **guidance)(batch.z, batch.logsnr, 0.0).x0
+        x0 = self._denoiser(batch, **guidance)(batch.z, batch.logsnr, 0.0).x0
         return {size: clip_x0(value, self.settings.clipping) for size, value in x0.items()}
+
+    def _denoiser(self, batch: Batch, **settings: Any) -> GuidedDenoiser:
+        return GuidedDenoiser(self.teacher, batch.text, shared_noise=self.config.independent == 0, **settings)
 
     def _halved(self, batch: Batch, times: tuple[float, float, float]) -> dict[int, Tensor]:
         """What makes one step of the student two of the teacher's, for every scale that is awake."""
-        schedule = Schedule.preset(self.config.preset, tuple(batch.z))
-        denoise = GuidedDenoiser(self.teacher, batch.text, sleep_below=self.settings.sleep_below)
+        schedule = self.config.schedule(tuple(batch.z))
+        denoise = self._denoiser(batch, sleep_below=self.sleep_below)
         after = ddim_steps(denoise, batch.z, schedule, times, self.settings.clipping)
         start, end = (_logsnr(schedule, t) for t in (times[0], times[-1]))
-        awake = awake_scales(tuple(batch.z), batch.logsnr, self.settings.sleep_below)
+        awake = awake_scales(tuple(batch.z), batch.logsnr, self.sleep_below)
         return {size: step_target(batch.z[size], after[size], start[size], end[size]) for size in awake}
 
 
@@ -178,7 +193,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     team = make_team(options)
     model, start = load_start("--checkpoint", options.checkpoint)
-    preset = options.preset or start["preset"]
+    preset, known = options.preset or start["preset"], start.get("usual", {})
+    noise, shifts = known.get("noise", USUAL.noise), None if options.preset else known.get("shifts")
     try:
         weights = tuple(options.guidance or [1.0 if "distilled" in start else USUAL.guidance])
         teacher = SampleConfig(
@@ -187,24 +203,28 @@ def main(arguments: list[str] | None = None) -> None:
             guided_up_to=options.guided_up_to,
             spacing=options.spacing,
             sleep_below=options.sleep_below,
+            noise=noise,
             preset=preset,
+            shifts=shifts,
             solver="ddim",
         )
         plan = with_budgets(distillation_plan(model.config, teacher, options.steps, options.top), options)
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    if not plan or (teacher.guidance != 1 and plan[0].steps):
+    if teacher.guidance != 1 and plan[0].steps:
         raise SystemExit("The stage that folds the guidance in has no budget: give it one, or say --guidance 1.")
     config = TrainConfig(
         seed=options.seed,
         text_dropout=0.0,
-        independent=0.0,
+        noise=noise if noise in SHARED_NOISE else USUAL.noise,
+        independent=float(noise not in SHARED_NOISE),
         shift_jitter=0.0,
         preset=preset,
         other_preset=preset,
+        shifts=shifts,
         autocast=fast_bfloat16(options.device),
     )
-    learnt = {name: getattr(teacher, name) for name in ("guided_up_to", "spacing", "sleep_below")}
+    learnt = {"sleep_below": sleep_of(model.config, teacher), "guided_up_to": teacher.guided_up_to, "spacing": teacher.spacing}
     folded = start["distilled"]["guidance"] if teacher.guidance == 1 and "distilled" in start else teacher.guidance
     carry_out(
         options,

@@ -21,7 +21,7 @@ from layered.training.batches import Batch, Batches
 from layered.training.optim import PowerEMA, learning_rate, make_optimizers
 from layered.training.plan import StageConfig, TrainConfig
 from layered.training.sources import Source
-from layered.training.state import Progress, load_optimizers, load_progress, load_weights, save_state
+from layered.training.state import Progress, Run, load_optimizers, load_progress, load_weights, save_state
 from layered.training.team import Team
 from layered.unet import LayeredUNet, LevelOutput
 
@@ -62,24 +62,43 @@ class Trainer:
         compile_model: bool = False,
         team: Team | None = None,
     ) -> None:
-        """ValueError where pictures are too small for a stage, or a batch or shifts do not fit the processes or the scales."""
+        """ValueError for what a stage would stop at: no pictures that fit it, a batch that cannot be shared evenly, shifts, crops
+        or weights of the loss that do not fit its scales."""
         self.team = team or Team(device)
         device = self.team.device
         self.model, self.plan, self.config = model.to(device), tuple(plan), config
         self.sources, self.folder, self.device = sources, folder, device
         self.save_seconds, self.on_checkpoint = 60 * save_minutes, on_checkpoint
         self.scale_weights = config.loss.weights(model.config)
+        for stage in self.plan:
+            self._check_weights(stage)
+        self.identity = Run.of(model.config, [stage.name for stage in self.plan])
         self.batches = [
             Batches(model.config, stage, config, self._source(stage), encode, index, device, self.team.share(stage.batch))
             for index, stage in enumerate(self.plan)
         ]
         self.runner = torch.compile(self.model) if compile_model else self.model
 
+    def _check_weights(self, stage: StageConfig) -> None:
+        learning = [size for size in self.model.config.scales if min(stage.train) <= size <= stage.top]
+        if not any(self.scale_weights[size] for size in learning):
+            scales = ", ".join(map(str, learning))
+            raise ValueError(f"Stage {stage.name}: its scales {scales} all have the weight 0, so nothing would be learnt.")
+
     def run(self) -> Progress:
-        """Train from where the folder stands to the end of the plan; leaves the averaged weights in the model."""
-        progress = load_progress(self.folder) or Progress()
-        resumed = (self.folder / "state.safetensors").exists()
-        for index in range(progress.stage, len(self.plan)):
+        """Train from where the folder stands to the end of the plan; leaves the averaged weights in the model.
+
+        TrainingError where the folder's run is another one, or a picture cannot be read.
+        """
+        progress = load_progress(self.folder)
+        resumed = progress is not None
+        if resumed:
+            self.identity.check(self.folder, progress)
+        progress = progress or Progress()
+        left = [index for index, stage in enumerate(self.plan) if stage.name not in progress.finished]
+        if resumed and not left:
+            load_weights(self.folder, self.model, self.model)  # the averages come last
+        for index in left:
             self._stage(index, progress, resumed)
             resumed = False
         return progress
@@ -96,10 +115,11 @@ class Trainer:
             tensors = load_weights(self.folder, self.model, ema.model)
             if progress.step:
                 load_optimizers(tensors, optimizers)
+        progress.stage = stage.name
         self._train(stage, progress, optimizers, ema, self.batches[index])
         self.model.load_state_dict(ema.model.state_dict())  # the next stage stands on the averaged weights
         progress.history += ({"stage": stage.name, "pictures": progress.pictures, "seconds": round(progress.seconds)},)
-        progress.stage, progress.step, progress.pictures, progress.seconds = index + 1, 0, 0, 0.0
+        progress.stage, progress.step, progress.pictures, progress.seconds = "", 0, 0, 0.0
         self._save(progress, stage, ema, [])
 
     def _train(self, stage: StageConfig, progress: Progress, optimizers, ema: PowerEMA, batches: Batches) -> None:
@@ -165,9 +185,13 @@ class Trainer:
         return progress.seconds / (60 * stage.minutes)
 
     def _source(self, stage: StageConfig) -> Source:
-        fitting = [source for source in self.sources if source.size >= stage.top]
+        fitting = [source for source in self.sources if source.size in (stage.top << halvings for halvings in range(16))]
         if not fitting:
-            raise ValueError(f"Stage {stage.name} needs pictures of at least {stage.top} pixels: none of the sources has them.")
+            sizes = ", ".join(str(source.size) for source in self.sources)
+            raise ValueError(
+                f"Stage {stage.name} needs pictures of at least {stage.top} pixels, such as can be halved down to that: "
+                f"those of the sources have {sizes}."
+            )
         return min(fitting, key=lambda source: source.size)
 
     def _log(self, stage: StageConfig, progress: Progress, losses: dict[int, float], rate: float) -> None:
@@ -188,7 +212,7 @@ class Trainer:
     def _save(self, progress: Progress, stage: StageConfig, ema: PowerEMA, optimizers) -> None:
         if not self.team.leads:
             return
-        save_state(self.folder, progress, self.model, ema.model, optimizers)
+        save_state(self.folder, progress, self.identity, self.model, ema.model, optimizers)
         if self.on_checkpoint:
             self.on_checkpoint(ema.model, stage, progress)
 

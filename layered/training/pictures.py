@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+
+from layered.training.errors import TrainingError
 
 IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp")
 CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "txt", "description")
@@ -26,8 +29,6 @@ class PictureSet:
     places: a step's batch is then a function of the step, and a run resumes to the bit. A set by name is streamed and shuffled
     in a buffer; a run that resumes goes on with another shuffle of it.
     """
-
-    own_prompts = True
 
     def __init__(self, name: str, size: int, split: str = "train") -> None:
         """name: a folder, or a set's name on the hub. ImportError, FileNotFoundError or ValueError with a sentence."""
@@ -55,20 +56,36 @@ class PictureSet:
             for said in self.rows[self.caption]:
                 self._learn(said if isinstance(said, (list, tuple)) else [said])
 
+    def __len__(self) -> int:
+        """Number of pictures in a folder."""
+        return len(self.rows)
+
+    def read(self, index: int, chance: float) -> tuple[Tensor, str]:
+        """A folder's picture (3, size, size) in [−1, 1] and a caption of it, picked by a number from 0 to 1."""
+        row = self.rows[index]
+        return self._picture(row), _one_said(row[self.caption], chance)
+
     def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
         """``count`` pictures (B, 3, size, size) in [−1, 1] and a caption for each; of them those in ``part``."""
-        draws = torch.rand(count, generator=generator, dtype=torch.float64).tolist()
+        chances = torch.rand(count, generator=generator, dtype=torch.float64).tolist()
+        if not self.streamed:
+            picks = torch.randint(0, len(self), (count,), generator=generator).tolist()
+            pictures, captions = zip(*map(self.read, picks[part], chances[part]), strict=True)
+            return torch.stack(pictures), list(captions)
+        if self._stream is None:
+            self._stream = self._endless(int(torch.randint(0, 2**31, (1,), generator=generator)))
+        rows = list(itertools.islice(self._stream, count))
+        captions = [_one_said(row[self.caption], chance) for row, chance in zip(rows, chances, strict=True)]
+        self._learn(captions)  # of all, also where another process trains on them
+        return torch.stack([self._picture(row) for row in rows[part]]), captions[part]
+
+    def prompts(self, count: int) -> list[str]:
+        """Captions for sample sheets: some of a folder's, the first ones of a stream, whose shuffle stays open."""
         if self.streamed:
-            if self._stream is None:
-                self._stream = self._endless(int(torch.randint(0, 2**31, (1,), generator=generator)))
-            rows = [next(self._stream) for _ in range(count)][part]
-        else:
-            picks = torch.randint(0, len(self.rows), (count,), generator=generator).tolist()[part]
-            rows = [self.rows[pick] for pick in picks]
-        captions = [self._caption(row, draw) for row, draw in zip(rows, draws[part], strict=True)]
-        if self.streamed:
-            self._learn(captions)
-        return torch.stack([self._picture(row) for row in rows]), captions
+            return [_one_said(row[self.caption], 0.0) for row in self.rows.take(count)]
+        generator = torch.Generator().manual_seed(0)
+        said = self.rows[self.caption]
+        return [_one_said(said[pick], 0.0) for pick in torch.randint(0, len(said), (count,), generator=generator).tolist()]
 
     def captions(self) -> Iterator[str]:
         """Every caption of a folder. ValueError for a set that is streamed."""
@@ -85,7 +102,7 @@ class PictureSet:
                 empty = False
                 yield row
             if empty:
-                raise ValueError(f"{self.name} holds no pictures.")
+                raise TrainingError(f"{self.name} holds no pictures.")
             epoch += 1
 
     def _learn(self, captions: Iterable[str | None]) -> None:
@@ -93,20 +110,24 @@ class PictureSet:
         if len(self.words) < WORDS_AT_MOST:
             self.words.update(re.findall(r"[^\W\d_]+", " ".join(said or "" for said in captions).lower()))
 
-    def _caption(self, row: Mapping[str, Any], draw: float) -> str:
-        """The row's caption, or one of several."""
-        said = _said(row[self.caption])
-        return said[int(draw * len(said))]
-
     def _picture(self, row: Mapping[str, Any]) -> Tensor:
-        held = row[self.image]
+        held = row[self.image] or {"bytes": None, "path": None}
         try:
-            with Image.open(io.BytesIO(held["bytes"]) if held["bytes"] else held["path"]) as file:
+            with Image.open(io.BytesIO(held["bytes"]) if held["bytes"] else held["path"] or io.BytesIO()) as file:
                 file.draft("RGB", (self.size, self.size))  # a JPEG is decoded no larger than needed
                 picture = ImageOps.fit(ImageOps.exif_transpose(file).convert("RGB"), (self.size,) * 2, Image.Resampling.LANCZOS)
-        except OSError as error:
-            raise ValueError(f"A picture of {self.name} cannot be read ({held.get('path')}): {error}.") from error
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what PIL raises for damaged files
+            file = held["path"] or "its file has no name"
+            raise TrainingError(
+                f"A picture of {self.name} cannot be read ({file}): {error}. Mend it, or leave it out."
+            ) from error
         return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def _one_said(held: Any, chance: float) -> str:
+    """A row's caption, or one of several, picked by a number from 0 to 1."""
+    said = _said(held)
+    return said[int(chance * len(said))]
 
 
 def _said(held: Any) -> list[str]:

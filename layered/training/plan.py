@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from layered.config import PRESETS, ModelConfig, NoiseMode, Spacing
+from layered.config import PRESETS, ModelConfig, NoiseMode, SampleConfig, Spacing
 from layered.losses import LossConfig
-from layered.schedule import timesteps
+from layered.schedule import Schedule, timesteps
 
 SHARED_NOISE: tuple[NoiseMode, ...] = ("sinc", "box", "bilinear")  # the noise modes that have one field for all scales
 
@@ -75,10 +76,23 @@ class TrainConfig:
                 raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a fraction from 0 to 1, got {value}.")
         if self.shifts is not None:
             object.__setattr__(self, "shifts", tuple(float(shift) for shift in self.shifts))
-            if not all(map(math.isfinite, self.shifts)):
-                raise ValueError(f"Shifts: expected a number per scale, got {self.shifts}.")
+            if not self.shifts or not all(-15 <= shift <= 15 for shift in self.shifts):  # as of the runs that are drawn
+                raise ValueError(f"Shifts: expected a number per scale, from -15 to 15, got {self.shifts}.")
         if not 0 <= self.shift_jitter < math.inf:
             raise ValueError(f"Shift jitter: expected a number from 0 up, got {self.shift_jitter}.")
+
+    def schedule(self, scales: Sequence[int]) -> Schedule:
+        """That of the preset, or of the shifts that all samples have, at the coarsest few scales of the network."""
+        shifts = self.shifts and self.shifts[: len(scales)]
+        return Schedule.of_run(SampleConfig(preset=self.preset, shifts=shifts), scales)
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """The settings of ``SampleConfig``, besides the preset, with which the network has to draw as it only learnt under them:
+        noise and shifts, as far as they are not the usual ones."""
+        noise = "independent" if self.independent == 1 else self.noise
+        learnt = {} if noise == SampleConfig().noise else {"noise": noise}
+        return learnt if self.shifts is None else learnt | {"shifts": list(self.shifts)}
 
 
 def fast_bfloat16(device: str) -> bool:

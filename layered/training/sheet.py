@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -34,8 +35,13 @@ CELL = 128  # smallest side of a cell in pixels
 
 
 def draw_sheet(model: LayeredUNet, text: TextStates, top: int, file: Path, device: str, config: SampleConfig) -> None:
-    """Sample one picture per prompt of ``text`` (seeds 0, 1, …) with scales up to ``top`` and write the finest as a PNG."""
+    """Sample one picture per prompt of ``text`` (seeds 0, 1, …) with scales up to ``top`` and write the finest as a PNG.
+
+    ``config``: of a run of all the model's scales, of whose shifts the sheet takes those of its own.
+    """
     scales = tuple(size for size in model.config.scales if size <= top)
+    if config.shifts is not None:
+        config = dataclasses.replace(config, shifts=config.shifts[: len(scales)])
     denoise = GuidedDenoiser(
         model.eval(),
         text,
