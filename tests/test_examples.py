@@ -48,6 +48,7 @@ def test_a_file_holds_the_run_as_the_page_receives_it(drawn) -> None:
         assert [picture_of(last["x0"][str(size)]).size[0] for size in SCALES] == list(SCALES)
         assert set(last["measures"]) == {"logsnr", "change", "agreement", "detail"} and last["pending"] == []
         assert f"seed={run['seed']}" in run["query"]
+        assert "config = SampleConfig(seed=7)" in run["python"] and f"generate({prompt!r}, config)" in run["python"]
     assert found.get("example-other") is found.get(None) is found.get(["x"]) is found.of("x") is None
 
 
