@@ -43,7 +43,7 @@ PROMPTS_AT_FIRST = 3
 class SweepSheet(_Drawn):
     """The grid and the cell that is looked at. Value: what ``Sweeper.run`` tells of a step. Never an event's input."""
 
-    asset_name, parts = "sweep", ("sweep-look",)
+    asset_name, parts = "sweep", ("hold-stop", "sweep-look")
 
 
 class SweepPlan(_Drawn):
