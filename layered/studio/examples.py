@@ -18,7 +18,7 @@ from typing import Any
 
 from layered.studio.encode import QUALITY, frame
 from layered.studio.handlers import EXAMPLE_RUN, Handlers, slug
-from layered.studio.links import to_config, to_query
+from layered.studio.links import flatten, to_config, to_query
 from layered.studio.snippet import snippet
 
 FORMAT = 1
@@ -56,7 +56,8 @@ class Examples:
         if values.get("random_seed"):
             values = values | {"seed": seed}
         try:
-            return to_config(values, scales) == dataclasses.replace(self.usual, seed=seed)
+            usual = to_config(flatten(self.usual, scales), scales)  # as the controls say it
+            return to_config(values, scales) == dataclasses.replace(usual, seed=seed)
         except ValueError:
             return False
 
