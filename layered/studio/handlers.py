@@ -142,7 +142,7 @@ class Handlers:
             return frame(kept[i], step_measures(kept[i], kept[i - 1] if i else None))
 
         made: list[dict[str, Any]] = []
-        with contextlib.suppress(Busy):  # the page asks again for what is missing
+        with contextlib.suppress(Busy):  # what was made is answered, and the page asks again for the rest
             for i in wanted:
                 made.append(self.worker.aside(object(), again, i))
         return made
