@@ -101,7 +101,7 @@ function draw(value) {
     column.append(
       verdict(mode),
       titled("The noise of every scale", zoom === "close" ? "the same place, an eighth of a side" : "all of it, at one size", pictures(mode)),
-      titled("What a scale sees of the next finer noise", "brought down to its size: the same picture, if it is shared", pairs(mode)),
+      ...(mode.pairs.length ? [titled("What a scale sees of the next finer noise", "brought down to its size: the same picture, if it is shared", pairs(mode))] : []),
       titled("Is it N(0, 1), and is it white?", "values against N(0, 1) · power by frequency, flat is white · correlation with pixels up to " + lags + " away", statistics(mode)),
     );
     modes.append(column);

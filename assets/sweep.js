@@ -10,6 +10,7 @@ let sheet = null; // labels, size, and per cell steps, seed and query
 let id = "", cells = [], state = "idle", elapsed = 0, mark = "none", looked = -1, opened = -1, forming = -1;
 let first = false; // whether a finger is on a cell that was not looked at: it looks, and the next opens
 let inFlight = false, wanted = false; // whether gradio is busy with a sweep, and whether another is wanted after it
+let cancelled = false; // whether this sweep was stopped: a first value that was on its way then begins nothing
 
 const make = (name, kind, text) => {
   const node = document.createElement(name);
@@ -94,6 +95,7 @@ const named = (index) => labels(index).map((pair) => pair.join(" ")).join(", ");
 function take(value) {
   if (!value || !value.sweep) return;
   if (value.sweep !== id) {
+    if (cancelled) return;
     id = value.sweep;
     root.dataset.sweep = id;
     build(value.sheet);
@@ -178,17 +180,21 @@ const resting = () => (!made() ? "idle" : made() === total() ? "done" : "stopped
 
 function begin() {
   inFlight = true;
+  cancelled = false;
+  hold.begin();
   setState("waiting", "Waiting for the model.");
 }
 
 function stop() {
   if (!busy()) return;
+  cancelled = true;
   if (state === "waiting") return setState(resting(), "Cancelled.");
   unform();
   setState("stopped", "Stopped. What was drawn so far stays.");
 }
 
 function fail() {
+  if (hold.holds()) return free(); // it never began
   if (!busy()) return;
   if (state === "waiting") setState(resting());
   else {
@@ -200,6 +206,7 @@ function fail() {
 
 // The server is done with it, and may have finished a cell more than it told of.
 function free() {
+  hold.end();
   inFlight = false;
   if (state === "stopped" || state === "error") fetchMissing();
   if (!wanted) return;
@@ -237,6 +244,8 @@ table.addEventListener("keydown", (event) => {
   event.preventDefault();
   button(to)?.focus();
 });
+
+const hold = holdStop("#sweep-stop", stop);
 
 // Draw while drawing is nothing; after Stop, gradio is busy cancelling for a moment: then Draw is pressed again.
 document.addEventListener("click", (event) => {

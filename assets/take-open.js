@@ -3,7 +3,7 @@
 const CHUNK_NAME = "layered-diffusion";
 const MOST_FILE = 64 * 2 ** 20; // bytes of a PNG
 const MOST_HEAD = 8 * 2 ** 20; // bytes of a trajectory's head: 250 steps take about 1 MB
-const MOST_TEXT = 64 * 2 ** 10; // bytes of settings
+const MOST_TEXT = 2 ** 18; // bytes of settings: a sweep's hold all its prompts
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const words = (bytes) => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 

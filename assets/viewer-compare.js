@@ -93,9 +93,9 @@ async function example(id) {
   if (busy()) document.querySelector("#stop")?.click();
   stop();
   wanted = false;
-  const { run: name, cores, frames, total, seed, query, settings } = drawn ?? {};
+  const { run: name, cores, frames, total, seed, query, settings, python } = drawn ?? {};
   const scales = drawn && Object.keys(frames[0].measures.logsnr).sort((a, b) => a - b);
-  enter(here ?? { id: name, cores, frames, total, seed, query, settings, scales, seconds: drawn.seconds, finer: [] }, "Shown as it was drawn before.");
+  enter(here ?? { id: name, cores, frames, total, seed, query, settings, python, scales, seconds: drawn.seconds, finer: [] }, "Shown as it was drawn before.");
 }
 
 function enter(one, say) {

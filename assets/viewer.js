@@ -28,6 +28,7 @@ const UNIT = { change: "", logsnr: "", agreement: " dB", detail: "" };
 let run = null; // { id, total, seconds, frames: [], scales: ["128", ...], settings, query, python, seed }
 let begun = -Infinity; // when Run was pressed last, in ms
 let inFlight = false, wanted = false; // whether gradio is busy with a run, and whether another is wanted after it
+let cancelled = false; // whether this run was stopped: a first value that was on its way then begins nothing
 let lastResort; // the timer that frees a run whose end was never heard of
 let cursor = -1, follow = true, timer = null, view = "x0", measure = "change", state = "idle";
 const figures = new Map();
@@ -115,6 +116,8 @@ function begin() {
   beginTrial();
   begun = performance.now();
   inFlight = true;
+  cancelled = false;
+  hold.begin();
   setState("waiting", "Waiting for the model.");
 }
 
@@ -129,7 +132,7 @@ function store(frame) {
 function take(value) {
   if (!value || !value.run) return;
   const fresh = value.run !== run?.id;
-  if (fresh && past.some((one) => one.id === value.run)) return; // said again while an earlier run is on show
+  if (fresh && (cancelled || past.some((one) => one.id === value.run))) return; // or said again while an earlier run is on show
   if (fresh) {
     const scales = Object.keys(value.frame.measures.logsnr).sort((a, b) => a - b);
     if (scales.join() !== [...figures.keys()].join()) buildPanels(scales);
@@ -198,6 +201,7 @@ const busy = () => state === "running" || state === "waiting";
 
 function stop() {
   if (!busy()) return;
+  cancelled = true;
   const nothing = state === "waiting";
   setState(nothing ? (kept() ? "done" : "idle") : "stopped", nothing ? "Cancelled." : "Stopped. What was drawn so far stays.");
   drawHistory();
@@ -206,6 +210,7 @@ function stop() {
 // A run was refused or broke off: gradio is free again, and calls no .then. A run that was stopped comes by here too, while gradio
 // is still busy cancelling it: ``stop`` has dealt with it, and .then will call ``free``.
 function fail() {
+  if (hold.holds()) return free(); // it never began
   if (!busy()) return;
   endTrial();
   if (state === "waiting") setState(kept() ? "done" : "idle");
@@ -215,6 +220,7 @@ function fail() {
 
 function free() {
   clearTimeout(lastResort);
+  hold.end();
   inFlight = false;
   if (!wanted) return void setTimeout(advance, SETTLE_MS);
   wanted = false;
@@ -268,6 +274,7 @@ function again(event) {
 }
 const submits = (event) => event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.metaKey && event.target.closest?.("#prompt, #detail-prompt");
 document.addEventListener("click", (event) => event.isTrusted && event.target.closest?.("#stop") && endTrial(), true); // a person's own Stop
+const hold = holdStop("#stop", stop);
 document.addEventListener("click", (event) => event.target.closest?.("#run") && again(event), true);
 document.addEventListener("keydown", (event) => submits(event) && again(event), true);
 
@@ -294,8 +301,9 @@ document.addEventListener("keydown", (event) => {
     endTrial();
     document.querySelector("#stop")?.click();
   } else if (!writing(event.target) && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    const jump = { ArrowLeft: cursor - 1, ArrowRight: cursor + 1, Home: 0, End: Infinity }[event.key];
-    if (jump !== undefined && kept() && (root.contains(event.target) || event.target === document.body)) {
+    const inside = root.contains(event.target), ends = inside ? { Home: 0, End: Infinity } : {}; // else they scroll the page
+    const jump = { ArrowLeft: cursor - 1, ArrowRight: cursor + 1, ...ends }[event.key];
+    if (jump !== undefined && kept() && (inside || event.target === document.body)) {
       event.preventDefault();
       seek(jump);
     } else if (event.key === " " && (event.target === root || event.target === document.body)) {

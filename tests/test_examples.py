@@ -48,6 +48,7 @@ def test_a_file_holds_the_run_as_the_page_receives_it(drawn) -> None:
         assert [picture_of(last["x0"][str(size)]).size[0] for size in SCALES] == list(SCALES)
         assert set(last["measures"]) == {"logsnr", "change", "agreement", "detail"} and last["pending"] == []
         assert f"seed={run['seed']}" in run["query"]
+        assert "config = SampleConfig(seed=7)" in run["python"] and f"generate({prompt!r}, config)" in run["python"]
     assert found.get("example-other") is found.get(None) is found.get(["x"]) is found.of("x") is None
 
 
@@ -91,6 +92,8 @@ def test_they_stand_for_a_run_only_while_the_controls_say_the_same(drawn) -> Non
     assert not found.same(run, usual | {"random_seed": False, "seed": 3}, SCALES)
     assert not found.same(run, usual | {"random_seed": True, "steps": 24}, SCALES)
     assert not found.same(run, usual | {"random_seed": True, "steps": None}, SCALES)
+    small = flatten(SampleConfig(), (32, 64))  # the controls have no 128, up to which guidance is asked for
+    assert small["guided_up_to"] == 64 and found.same(run, small | {"random_seed": True}, (32, 64))
 
 
 def test_quality_gives_way_to_the_budget_and_then_it_is_refused(tmp_path) -> None:

@@ -84,7 +84,14 @@ def test_a_query_of_anyone_reaches_no_further_than_the_controls() -> None:
 
 
 def test_a_model_of_one_scale_has_experiments_too() -> None:
-    assert len(experiments((64,), SampleConfig())) == len(ALL)
+    found = {one.key: one for one in experiments((64,), SampleConfig())}
+    assert list(found) == ["schedule", "guidance", "prompts"]  # nothing is shared, nothing decides for the others
+    assert "ρ" not in found["schedule"].look and "finer" not in found["schedule"].says
+
+
+def test_guidance_of_a_distilled_model_is_built_in() -> None:
+    one = {one.key: one for one in experiments(SCALES, SampleConfig(guidance=1.0, steps=4), distilled=True)}["guidance"]
+    assert "built in" in one.says and "built in" in one.look and "no guidance" not in one.look + one.says
 
 
 @pytest.mark.parametrize(("usual", "strong"), [(SampleConfig(guidance=2.5), 2.5), (SampleConfig(guidance=1.0, steps=8), 4.0)])

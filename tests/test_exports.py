@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 from urllib.parse import parse_qsl
@@ -149,6 +151,17 @@ def test_files_go_with_their_run(handlers, tmp_path):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_files_that_nobody_took_go_after_a_while(tmp_path):
+    left, new, foreign = (exports.new_file(tmp_path, "a.png"), exports.new_file(tmp_path, "b.png"), tmp_path / "gradio" / "c.png")
+    foreign.parent.mkdir()
+    for path in (left, new, foreign):
+        path.write_bytes(b"x")
+    for path in (left, foreign):
+        os.utime(path.parent, (0, time.time() - exports.KEEP_FILES - 60))
+    exports.new_file(tmp_path, "d.png")
+    assert not left.parent.exists() and new.exists() and foreign.exists()
+
+
 def test_others_come_between_the_frames_of_a_film(handlers, tmp_path):
     """A film occupies the worker for one or two frames at a time, not for all of them."""
     run = draw(handlers, config=SampleConfig(steps=9))
@@ -192,6 +205,11 @@ def test_what_the_page_cannot_take_is_said(handlers, take):
     assert "guidance per scale" in said(guidance=[1, 2, 3, 4, 5]) and "choice of scales" in said(scales=[32, 64])
     assert "detail prompt per scale" in said(detail_prompt=[[64, "fog"], [128, "sea"]])
     assert "drawn by other-512; fake-512 will draw something else" in said(model="other-512")
+    nothing = {"settings": json.dumps(settings | {"order": "coarse-first", "sleep_below": -6.0})}
+    query, say = take.bring(nothing, RANGES, hidden={"order", "sleep_below"})
+    assert say.endswith("left at the default: sleep below and order.")
+    found = from_query(query, SCALES, RANGES, {"order", "sleep_below"})
+    assert "order" not in found and "sleep_below" not in found and found["steps"] == 2
     with pytest.raises(ValueError, match="for 2 scales, and this page's model has 5"):
         said(shifts=[0, -1])
 

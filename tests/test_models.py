@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from fake_pipeline import SCALES, FakePipeline, serve
 from gradio_client import Client
@@ -17,7 +18,9 @@ from layered.checkpoint import checkpoints_in
 from layered.config import SampleConfig
 from layered.studio import StudioSettings, Worker, build_studio
 from layered.studio.examples import Examples, draw_examples
+from layered.studio.explore import Explore
 from layered.studio.handlers import Handlers
+from layered.studio.links import flatten
 
 FEW = SampleConfig(steps=4, guidance=1.0, solver="ddim")
 
@@ -27,6 +30,7 @@ def student() -> FakePipeline:
     pipeline = FakePipeline(SCALES[:3], pause=0.0)
     pipeline.isolated = False
     pipeline.name, pipeline.usual = "Fake 128 (few)", FEW
+    pipeline.meta = {"distilled": {"steps": 4, "guidance": 4.0}}
     return pipeline
 
 
@@ -62,6 +66,32 @@ def test_what_a_model_cannot_do_is_not_offered(two):
     first, second = (by_id(config_of(two[0], path)) for path in ("", "model-fake-128-few"))
     for control in ("order", "guided-up-to", "sleep-below"):
         assert first[control]["visible"] is True and second[control]["visible"] is False
+
+
+def test_the_words_of_a_distilled_model_are_true_of_it(two):
+    first, second = (by_id(config_of(two[0], path)) for path in ("", "model-fake-128-few"))
+    assert second["steps"]["info"] == "It was distilled into 4 steps." and "built in" in second["guidance"]["info"]
+    assert "slower and finer" in first["steps"]["info"] and "1 is no guidance" in first["guidance"]["info"]
+    assert "distilled into 4 steps" in second["masthead"]["value"]["model"]
+    assert "distilled" not in first["masthead"]["value"]["model"]
+    assert second["sweep-size"]["value"] == 128 and [size for _, size in second["sweep-size"]["choices"]] == [128]
+
+
+def test_a_link_sets_nothing_that_the_page_does_not_offer():
+    with gr.Blocks(), gr.Tabs(), gr.Tab():
+        explore = Explore(Handlers(student(), StudioSettings(), Worker()), StudioSettings())
+    query = {"prompt": "a boat", "order": "coarse-first", "sleep_below": "-9", "guided_up_to": "32", "steps": "3"}
+    found = dict(zip(("prompt", *explore.controls.values), explore.restored(query), strict=True))
+    usual = flatten(FEW, SCALES[:3])
+    assert found["prompt"] == "a boat" and found["steps"] == 3
+    assert all(found[name] == usual[name] for name in ("order", "sleep_below", "guided_up_to"))
+
+
+def test_a_model_of_one_scale_offers_nothing_that_joins_scales():
+    parts = by_id(build_studio(FakePipeline((64,), pause=0.0)).config)
+    hidden = ("noise", "states", "detail-prompt", "order", "guided-up-to", "sleep-below")
+    assert not any(parts[name]["visible"] for name in hidden) and parts["solver"]["visible"]
+    assert [one["key"] for one in parts["viewer"]["props"]["experiments"]] == ["schedule", "guidance", "prompts"]
 
 
 def test_each_model_has_endpoints_with_its_defaults(two):

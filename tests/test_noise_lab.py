@@ -14,7 +14,17 @@ from layered.noise_measures import LAGS, PairMeasures, ScaleMeasures, measure_pa
 from layered.pyramid import draw_noise
 from layered.schedule import Schedule
 from layered.studio.noise_lab import mode_value, verdict
-from layered.studio.noised import VISTAS, checked_noise, checked_time, checked_vista, noise, noised_value, vista, vista_caption
+from layered.studio.noised import (
+    VISTAS,
+    checked_noise,
+    checked_time,
+    checked_vista,
+    drawn_at,
+    noise,
+    noised_value,
+    vista,
+    vista_caption,
+)
 
 SCALES = (32, 64, 128)
 
@@ -54,6 +64,16 @@ def test_the_verdict_follows_the_numbers_not_the_name() -> None:
     assert not verdict(scales, against)[0]
     aliased = pairs | {(64, 128): dataclasses.replace(pairs[64, 128], by_sinc=math.sqrt(0.5))}
     assert "50% of the noise at 64" in verdict(scales, aliased)[2]
+
+
+def test_one_scale_is_judged_by_variance_and_whiteness_alone() -> None:
+    scales = {32: measured("sinc")[0][32]}
+    assert verdict(scales, {})[:2] == (True, "White, unit variance")
+    weak = verdict({32: dataclasses.replace(scales[32], variance=0.5)}, {})
+    assert weak[1] == "Too weak: variance 0.50 at 32" and weak[2].endswith("as λ says.")
+    value = mode_value((32,), "sinc", 5)
+    assert value["pairs"] == [] and len(value["scales"]) == 1
+    assert (drawn_at((32,)), drawn_at(SCALES)) == ("Drawn at 32.", "Drawn at 128, halved for the others.")
 
 
 # ------------------------------------------------------------------ what the page receives

@@ -53,7 +53,6 @@ def test_controls_reach_the_run(studio, server):
     numbers = {
         "steps": 3,
         "guidance": 5.5,
-        "guided-up-to": 256,
         "guidance-from": 0.1,
         "guidance-to": 0.8,
         "sleep-below": -6.5,
@@ -64,6 +63,7 @@ def test_controls_reach_the_run(studio, server):
         page.locator(f"#{name} input[type=number]").fill(str(value))
     page.locator("#seed input").fill("17")
     for name, label in {
+        "guided-up-to": "256",
         "noise": "independent",
         "solver": "DDIM",
         "states": "top-down",

@@ -53,6 +53,7 @@ def test_an_example_is_there_at_once_and_whole(open_studio, drawn):
     assert page.locator("#prompt textarea").input_value() == EXAMPLES[0][1]
     page.wait_for_function("() => document.querySelector('#seed input').value === '11'")
     assert page.locator("#random-seed input").is_checked()
+    assert page.evaluate("() => window.layeredViewer.run().python").startswith("# Draws this picture again")
     with no_requests(page):
         viewer(page).focus()
         page.keyboard.press("Home")

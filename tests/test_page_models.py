@@ -39,3 +39,16 @@ def test_the_masthead_leads_to_the_other_model_and_keeps_the_prompt(open_page):
 def test_one_model_shows_no_links(studio):
     page = studio()
     assert not page.locator(".masthead .models").is_visible()
+
+
+def test_a_model_of_one_scale_has_a_noise_tab_and_runs_without_what_joins_scales(open_page):
+    with serve(FakePipeline((64,), pause=0.0)) as (url, _):
+        page = open_page(url + "/?steps=2&noise=independent&order=coarse-first")
+        ready(page)
+        assert page.locator("#schedule").get_by_text("One scale: nothing to share.").is_visible()
+        assert not page.locator("#noise").is_visible() and not page.locator("#guided-up-to").is_visible()
+        draw(page, "a red balloon")
+        page.get_by_role("tab", name="Noise", exact=True).click()
+        page.locator("#noise-lab [data-ready=true]").wait_for()
+        assert page.locator("#noise-lab .head").first.inner_text() == "White, unit variance"
+        assert not page.locator("#noise-lab .pairs").count()

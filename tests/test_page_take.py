@@ -212,7 +212,7 @@ BAD = {
     "no settings of a run": ("a.json", b"[1, 2]", "no settings of a run"),
     "a bad value": ("a.json", json.dumps(SETTINGS | {"steps": 0}).encode(), "1 to 250"),
     "an unknown name": ("a.json", json.dumps(SETTINGS | {"<b>x": 0}).encode(), "Unknown name"),
-    "a long file of settings": ("a.json", b" " * 70_000, "too large"),
+    "a long file of settings": ("a.json", b" " * 270_000, "too large"),
     "another safetensors file": ("a.safetensors", (2).to_bytes(8, "little") + b"{}", "not a file of this page"),
     "a broken head": ("a.safetensors", (2**60).to_bytes(8, "little") + b"{}", "broken or cut short"),
 }

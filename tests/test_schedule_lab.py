@@ -50,7 +50,7 @@ def test_the_controls_make_the_schedule(tab) -> None:
     assert value["shifts"] == {"32": 1.0, "64": 0.0, "128": 0.0, "256": -2.0, "512": -4.0} and not value["moving"]
     value = tab._curves(*controls(tab, (1, 0, 0, -2, -4), True, (1, 0, -1)))
     assert value["moving"] and value["ends"] == {"32": 2.0, "64": 1.0, "128": 1.0, "256": 0.0, "512": -1.0}
-    shown = tab._noised(*controls(tab, (1, 0, 0, -2, -4)), "Night")
+    shown = tab._noised(None, *controls(tab, (1, 0, 0, -2, -4)), "Night")
     assert [one["logsnr"] for one in shown["rows"][0]["scales"]] == [0.0, -2.0, -4.0] and shown["picture"] == "Night"
 
 
@@ -80,7 +80,7 @@ def test_what_makes_no_schedule_is_said_where_the_curves_are(tab, change, say) -
 
 def test_a_picture_of_another_name_is_refused(tab) -> None:
     with pytest.raises(gr.Error, match="choose one of"):
-        tab._noised(*controls(tab), "Mona Lisa")
+        tab._noised(None, *controls(tab), "Mona Lisa")
 
 
 def test_explore_and_the_lab_stand_in_one_page_with_ids_of_their_own() -> None:

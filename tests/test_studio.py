@@ -64,6 +64,11 @@ def values(**changed: Any) -> dict[str, Any]:
 # ------------------------------------------------------------------ settings and links
 
 
+@pytest.mark.parametrize(("given", "means"), [("128", 128), ("255", 128), ("9999", 512), ("1", 32), ("x", None), ("nan", None)])
+def test_guidance_reaches_a_scale_that_is_there(given, means):
+    assert from_query({"guided_up_to": given}, SCALES, RANGES).get("guided_up_to") == means
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_settings_survive_the_controls_and_the_link(config):
     assert to_config(flatten(config, SCALES), SCALES) == config
@@ -308,6 +313,8 @@ def test_leak_meter_says_what_rho_means():
     assert paper["rho"][2]["rho"] == pytest.approx(2 * math.exp(math.log(1 / 8) / 2), abs=1e-3)
     apart = schedule_value(Schedule.preset("paper", SCALES), "independent")
     assert not any(pair["leaks"] for pair in apart["rho"]) and "nothing can leak" in apart["say"]
+    for noise in ("sinc", "independent"):
+        assert schedule_value(Schedule.preset("paper", (64,)), noise)["say"] == "One scale: nothing to share."
     assert len(paper["t"]) == len(paper["curves"]["512"])
     assert all(a > b for a, b in itertools.pairwise(paper["curves"]["512"]))
     json.dumps(paper, allow_nan=False)

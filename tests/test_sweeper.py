@@ -16,7 +16,7 @@ from PIL import Image
 
 from layered.config import SampleConfig
 from layered.studio.axes import PROMPT
-from layered.studio.exports import read_png_settings
+from layered.studio.exports import read_png_settings, read_settings, settings_json
 from layered.studio.grid_files import table
 from layered.studio.handlers import Handlers
 from layered.studio.links import flatten, shift_name
@@ -145,6 +145,14 @@ def test_the_picture_holds_every_cell_unchanged_and_its_settings(sweeper, tmp_pa
         line = cell[64]
         rows = drawing.unfold(1, 128, 1).permute(0, 1, 3, 2)  # (H, W - 127, 128, 3)
         assert (rows == line).all(-1).all(-1).any(), result.shown["index"]
+
+
+def test_the_settings_of_a_sweep_bring_its_first_cell_back(sweeper, tmp_path):
+    prompts = [f"{number} " + "山" * 990 for number in range(36)]
+    _, sweep = drawn(sweeper, asked((PROMPT, prompts), size=32), preset="paper")
+    settings = read_png_settings(sweeper.picture(sweep.id, tmp_path))
+    assert settings["sweep"]["columns"]["values"] == prompts
+    assert read_settings(settings_json(settings)) == (prompts[0], SampleConfig(steps=2, preset="paper"), "fake-512")
 
 
 def test_a_stopped_sweep_has_a_picture_too_and_small_pictures_are_enlarged(sweeper, tmp_path):

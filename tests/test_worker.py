@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from layered.studio.worker import Worker
+from layered.studio.worker import ASIDE_AT_ONCE, Busy, Superseded, Worker
 
 
 def test_everything_runs_in_one_thread_that_is_not_the_callers() -> None:
@@ -98,3 +99,33 @@ def test_work_of_others_gets_its_turn_between_two_items() -> None:
     worker.call(order.append, "other")
     list(items)
     assert order.index("other") < order.index(2)
+
+
+def test_beside_the_runs_a_few_wait_and_an_askers_newest_counts() -> None:
+    worker, go_on = Worker(), threading.Event()
+    held = worker.stream(iter_of(lambda: go_on.wait(30)))
+    with ThreadPoolExecutor(ASIDE_AT_ONCE + 2) as callers:
+        running = callers.submit(next, held)
+        older = callers.submit(worker.aside, "one", int, 1)
+        waiting(worker, 1)
+        newer = callers.submit(worker.aside, "one", int, 2)
+        with pytest.raises(Superseded):
+            older.result(60)
+        others = [callers.submit(worker.aside, number, int, number) for number in range(ASIDE_AT_ONCE - 1)]
+        waiting(worker, ASIDE_AT_ONCE)
+        with pytest.raises(Busy, match="try again in a moment"):
+            worker.aside("another", int, 3)
+        go_on.set()
+        assert running.result(60) and newer.result(60) == 2
+        assert [other.result(60) for other in others] == list(range(ASIDE_AT_ONCE - 1))
+    assert worker.aside("another", int, 3) == 3 and not worker._aside
+
+
+def iter_of(work) -> Iterator[bool]:
+    yield work()
+
+
+def waiting(worker: Worker, count: int) -> None:
+    """Until so many wait beside the runs."""
+    while len(worker._aside) < count:
+        threading.Event().wait(0.01)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from layered.config import NOISE_MODES, PRESETS, SOLVERS, STATE_MODES
-from layered.studio.links import shift_name
+from layered.config import NOISE_MODES, PRESETS, SOLVERS, STATE_MODES, SampleConfig
+from layered.studio.links import flatten, shift_name
 
 NONE = "none"  # the second axis where there is one only
 PROMPT = "prompt"
 ALL_SHIFTS = "shift_all"
+USUAL = SampleConfig()
 TEXT_LIMIT = 40_000  # characters of typed values: as many prompts as a grid can have
 
 NUMBER = r"[+-]?(?:\d{1,12}(?:\.\d{1,9})?|\.\d{1,9})"
@@ -36,20 +37,27 @@ class Setting:
     choices: tuple[str, ...] = ()  # of kind "name"
 
 
-def sweepable(scales: Sequence[int], prompts: Sequence[str] = ()) -> dict[str, Setting]:
-    """Every setting that an axis can vary, by name. ``prompts`` are the ones to start from."""
+def sweepable(scales: Sequence[int], prompts: Sequence[str] = (), usual: SampleConfig = USUAL) -> dict[str, Setting]:
+    """Every setting that an axis can vary, by name: those that change something at more than one scale only where there are more.
+
+    ``prompts`` are the ones to start from; the steps and weights to start from lie around those of ``usual``.
+    """
+    several = len(scales) > 1
+    weight = flatten(usual, scales)["guidance"]
+    weights = (1, weight / 2, weight, min(2 * weight, 20)) if weight > 1 else (1, 1.5, 2, 3)
+    steps = (max(1, round(share * usual.steps)) for share in (0.2, 0.4, 1, 2))
     all_of_them = [
-        Setting("guidance", "Guidance", "number", (1, 2, 4, 8)),
-        Setting("steps", "Steps", "whole", (5, 10, 25, 50)),
+        Setting("guidance", "Guidance", "number", tuple(sorted(set(weights)))),
+        Setting("steps", "Steps", "whole", tuple(sorted(set(steps)))),
         Setting(PROMPT, "Prompt", "text", tuple(prompts)),
-        *([Setting("detail_prompt", "Detail prompt", "text", tuple(prompts))] if len(scales) > 1 else []),
+        *([Setting("detail_prompt", "Detail prompt", "text", tuple(prompts))] if several else []),
         Setting("seed", "Seed", "whole", (1, 2, 3, 4)),
         Setting(ALL_SHIFTS, "Shift of all scales, added", "number", (-2, 0, 2)),
         *(Setting(shift_name(size), f"Shift δ {size}", "number", (-4, -2, 0)) for size in scales),
         Setting("preset", "Shift preset", "name", PRESETS, PRESETS),
-        Setting("noise", "Noise across scales", "name", NOISE_MODES, NOISE_MODES),
+        *([Setting("noise", "Noise across scales", "name", NOISE_MODES, NOISE_MODES)] if several else []),
         Setting("solver", "Solver", "name", SOLVERS, SOLVERS),
-        Setting("states", "States", "name", STATE_MODES, STATE_MODES),
+        *([Setting("states", "States", "name", STATE_MODES, STATE_MODES)] if several else []),
         Setting("ddpm_noise", "DDPM noise", "number", (0, 0.2, 0.5, 1)),
         Setting("eta", "Eta (DDIM)", "number", (0, 0.5, 1)),
     ]

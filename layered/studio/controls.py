@@ -19,12 +19,24 @@ MAX_SEED = 2**32 - 1
 class Controls:
     """Creates the components inside the current Blocks; ``values`` holds them by the names that ``links`` uses."""
 
-    def __init__(self, scales: tuple[int, ...], settings: StudioSettings, usual: SampleConfig, isolated: bool = True) -> None:
-        """``isolated``: whether levels can run without the finer ones; else what needs that is not offered."""
-        self.scales, self.isolated = scales, isolated
+    def __init__(
+        self,
+        scales: tuple[int, ...],
+        settings: StudioSettings,
+        usual: SampleConfig,
+        isolated: bool = True,
+        distilled: bool = False,
+    ) -> None:
+        """``isolated``: whether levels can run without the finer ones; else what needs that is not offered. Nor is, of one scale,
+        what joins scales. ``distilled``: whether the model was distilled into the steps of ``usual``."""
+        self.scales, self.isolated, self.distilled = scales, isolated, distilled
+        several, coarser = len(scales) > 1, isolated and scales[-1] > max(COARSE_UP_TO, scales[0])
+        needed = {"order": coarser, "guided_up_to": isolated and several, "sleep_below": isolated and several}
+        needed |= dict.fromkeys(("detail_prompt", "noise", "states"), several)
+        self.hidden = frozenset(name for name, there in needed.items() if not there)  # values that the page does not offer
         self.defaults = flatten(usual, scales) | {"random_seed": True}
         self.values: dict[str, gr.components.Component] = {}
-        self._run_card(settings)
+        self._run_card(settings, usual)
         self._noise_card()
         self._schedule_card()
         self._solver_card()
@@ -49,33 +61,48 @@ class Controls:
             info=info,
             buttons=[],
             elem_id=name.replace("_", "-"),
-            **kwargs,
+            **{"visible": name not in self.hidden} | kwargs,
         )
 
-    def _radio(self, name: str, label: str, info: str, choices: list[tuple[str, str]], **kwargs: Any) -> None:
+    def _radio(self, name: str, label: str, info: str, choices: list[tuple[str, Any]]) -> None:
         self.values[name] = gr.Radio(
-            choices, value=self.defaults[name], label=label, info=info, elem_id=name, elem_classes="pick", **kwargs
+            choices,
+            value=self.defaults[name],
+            label=label,
+            info=info,
+            visible=name not in self.hidden,
+            elem_id=name.replace("_", "-"),
+            elem_classes="pick",
         )
 
-    def _text(self, name: str, label: str, info: str, **kwargs: Any) -> None:
+    def _text(self, name: str, label: str, info: str) -> None:
         self.values[name] = gr.Textbox(
-            self.defaults[name], label=label, info=info, lines=1, max_lines=4, elem_id=name.replace("_", "-"), **kwargs
+            self.defaults[name],
+            label=label,
+            info=info,
+            lines=1,
+            max_lines=4,
+            visible=name not in self.hidden,
+            elem_id=name.replace("_", "-"),
         )
 
-    def _run_card(self, settings: StudioSettings) -> None:
+    def _run_card(self, settings: StudioSettings, usual: SampleConfig) -> None:
         with gr.Accordion("Run", elem_classes="card"):
-            self._slider("steps", "Steps", "Denoising steps: more is slower and finer.", 1, settings.page_steps, 1)
-            self._slider("guidance", "Guidance", "How strongly the prompt pulls; 1 is no guidance.", 0, 20, 0.1)
+            many = "step" if usual.steps == 1 else "steps"
+            info = (
+                f"It was distilled into {usual.steps} {many}." if self.distilled else "Denoising steps: more is slower and finer."
+            )
+            self._slider("steps", "Steps", info, 1, settings.page_steps, 1)
+            info = "How strongly the prompt pulls; 1 is no guidance."
+            info = "Guidance is built in; 1 leaves it as it is." if self.distilled else info
+            self._slider("guidance", "Guidance", info, 0, 20, 0.1)
             info = f"For the scales above {self.scales[0]} px; empty: the same prompt."
-            self._text("detail_prompt", "Detail prompt", info, visible=len(self.scales) > 1)
+            self._text("detail_prompt", "Detail prompt", info)
             orders = [("together", "together"), ("coarse first", "coarse-first")]
             info = f"Coarse first: {COARSE_UP_TO} px is finished early, then the rest grows on it. The same picture."
-            coarser = self.isolated and self.scales[-1] > max(COARSE_UP_TO, self.scales[0])
-            self._radio("order", "Order", info, orders, visible=coarser)
-            info = "Pixels: finer scales follow at half the cost."
-            self._slider(
-                "guided_up_to", "Guided up to", info, self.scales[0], self.scales[-1], self.scales[0], visible=self.isolated
-            )
+            self._radio("order", "Order", info, orders)
+            info = "Finer sizes follow the guided picture, at half the cost."
+            self._radio("guided_up_to", "Guided up to", info, [(str(size), size) for size in self.scales])
             self._slider("guidance_from", "Guided from", "t below this, near the end: no guidance.", 0, 1, 0.01)
             self._slider("guidance_to", "Guided to", "t above this, near the start: no guidance.", 0, 1, 0.01)
             with gr.Row(elem_classes="seed-row"):
@@ -98,7 +125,7 @@ class Controls:
                 )
 
     def _noise_card(self) -> None:
-        with gr.Accordion("Noise", elem_classes="card"):
+        with gr.Accordion("Noise", visible="noise" not in self.hidden, elem_classes="card"):
             choices = [
                 ("sinc, shared", "sinc"),
                 ("independent", "independent"),
@@ -131,7 +158,7 @@ class Controls:
             spacings = [("log-SNR", "logsnr"), ("time", "time")]
             self._radio("spacing", "Spacing of the steps", "Equal in log-SNR, or equal in t.", spacings)
             info = "Skip levels while λ is below this, enlarging the one below; −20: never."
-            self._slider("sleep_below", "Sleep below λ", info, NEVER_SLEEP, 0, 0.5, visible=self.isolated)
+            self._slider("sleep_below", "Sleep below λ", info, NEVER_SLEEP, 0, 0.5)
 
     def _link(self) -> None:
         """What follows in the page at once, without the server: solver → its knob."""

@@ -18,7 +18,8 @@ from typing import Any
 
 from layered.studio.encode import QUALITY, frame
 from layered.studio.handlers import EXAMPLE_RUN, Handlers, slug
-from layered.studio.links import to_config, to_query
+from layered.studio.links import flatten, to_config, to_query
+from layered.studio.snippet import snippet
 
 FORMAT = 1
 BUDGET = 6 << 20  # bytes of all files together
@@ -36,7 +37,9 @@ class Examples:
             drawn = _read(path)
             settings = drawn and _settings(drawn, prompt, handlers)
             if settings:
-                self.runs[drawn["run"]] = drawn | {"settings": settings}
+                config = dataclasses.replace(self.usual, seed=drawn["seed"])
+                python = snippet(prompt, config, handlers.checkpoint)
+                self.runs[drawn["run"]] = drawn | {"settings": settings, "python": python}
                 self._of_prompt[prompt] = drawn["run"]
 
     def get(self, run_id: Any) -> dict[str, Any] | None:
@@ -53,7 +56,8 @@ class Examples:
         if values.get("random_seed"):
             values = values | {"seed": seed}
         try:
-            return to_config(values, scales) == dataclasses.replace(self.usual, seed=seed)
+            usual = to_config(flatten(self.usual, scales), scales)  # as the controls say it
+            return to_config(values, scales) == dataclasses.replace(usual, seed=seed)
         except ValueError:
             return False
 

@@ -32,14 +32,22 @@ class Experiment:
         return {name: getattr(self, name) for name in ("key", "title", "says", "look", "asks")}
 
 
-def experiments(scales: tuple[int, ...], usual: SampleConfig) -> tuple[Experiment, ...]:
-    """The experiments of a page whose model draws at these scales, with these settings unless others are asked for."""
+def experiments(scales: tuple[int, ...], usual: SampleConfig, distilled: bool = False) -> tuple[Experiment, ...]:
+    """The experiments of a page whose model draws at these scales, with these settings unless others are asked for.
+
+    Of one scale: without those that compare the ways in which scales hang together. ``distilled``: whether guidance is built in.
+    """
+    several = len(scales) > 1
     finest, below = scales[-1], scales[-2] if len(scales) > 1 else scales[-1]
     rho = {name: Schedule.preset(name, shown_scales(scales)).rho() for name in ("paper", "aligned")}
     apart = max(rho["paper"], key=lambda pair: abs(rho["paper"][pair] - rho["aligned"][pair]), default=(below, finest))
     low, high = apart
     strong = SampleConfig().guidance if usual.guidance == 1 else usual.guidance
-    return (
+    rho_says = (
+        f": ρ between {low} and {high} is {_rho(rho['paper'], apart)} in A and {_rho(rho['aligned'], apart)} in B; "
+        "where it is not 1, shared noise can give the answer away"
+    )
+    all_of_them = (
         Experiment(
             "noise",
             "Sinc against independent noise",
@@ -52,9 +60,8 @@ def experiments(scales: tuple[int, ...], usual: SampleConfig) -> tuple[Experimen
         Experiment(
             "schedule",
             "Paper against aligned schedule",
-            "Two ways to shift the noise of the finer scales.",
-            f"Look at the early steps, with the scrubber: ρ between {low} and {high} is {_rho(rho['paper'], apart)} in A "
-            f"and {_rho(rho['aligned'], apart)} in B; where it is not 1, shared noise can give the answer away.",
+            "Two ways to shift the noise of the finer scales." if several else "Two ways to shift the noise.",
+            f"Look at the early steps, with the scrubber{rho_says if several else ''}.",
             _preset("paper", scales),
             _preset("aligned", scales),
         ),
@@ -70,8 +77,9 @@ def experiments(scales: tuple[int, ...], usual: SampleConfig) -> tuple[Experimen
         Experiment(
             "guidance",
             f"Guidance 1 against {strong:g}",
-            "Without guidance, and with a usual one.",
-            "Look for the prompt, word by word: which of the things that it names are in A (no guidance), and which in B?",
+            "The guidance that is built in, and more on top of it." if distilled else "Without guidance, and with a usual one.",
+            "Look for the prompt, word by word: which of the things that it names are in A "
+            f"({'the guidance that is built in' if distilled else 'no guidance'}), and which in B?",
             {"guidance": 1.0},
             {"guidance": strong},
         ),
@@ -83,6 +91,7 @@ def experiments(scales: tuple[int, ...], usual: SampleConfig) -> tuple[Experimen
             asks=True,
         ),
     )
+    return tuple(one for one in all_of_them if several or one.key not in ("noise", "states"))
 
 
 def _rho(values: Mapping[tuple[int, int], float], pair: tuple[int, int]) -> str:

@@ -35,7 +35,7 @@ class Explore:
     def __init__(self, handlers: Handlers, settings: StudioSettings) -> None:
         self.handlers, self.settings = handlers, settings
 
-        self.drawn, self.trials = Examples(handlers), experiments(handlers.scales, handlers.usual)
+        self.drawn, self.trials = Examples(handlers), experiments(handlers.scales, handlers.usual, handlers.distilled)
 
         def frames(asked: Any) -> list[dict[str, Any]]:
             return handlers.frames(asked)  # gradio marks what the page may call, and cannot mark a method
@@ -52,7 +52,7 @@ class Explore:
                 self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the query of the run on show, or an example's name
                 self.recall = gr.Button(visible="hidden", elem_id="recall")
             with gr.Column(scale=0, min_width=320, elem_id="panel"):
-                self.controls = Controls(handlers.scales, settings, handlers.usual, handlers.isolated)
+                self.controls = Controls(handlers.scales, settings, handlers.usual, handlers.isolated, handlers.distilled)
                 self.reset = gr.Button("Reset to defaults", size="sm", elem_id="reset")
         self._wire()
 
@@ -132,7 +132,7 @@ class Explore:
 
         controls = [self.prompt, *values.values()]
         self.recall.click(lambda query: self.restored(dict(parse_qsl(query))), self.chosen, controls, js=RUN_QUERY, **ASIDE)
-        self.take.wire(controls, self.restored, self.controls.ranges)
+        self.take.wire(controls, self.restored, self.controls.ranges, self.controls.hidden)
 
         tried = self.viewer.select(self._try, {self.prompt, *values.values()}, controls, preprocess=False, **ASIDE)
         tried.success(None, js=TRY, **ASIDE)
@@ -173,14 +173,18 @@ class Explore:
             )
         return [prompt, *(values[name] for name in self.controls.values)]
 
+    def _asked(self, query: dict[str, str]) -> dict[str, Any]:
+        """What a query says of the controls that this page offers."""
+        return from_query(query, self.handlers.scales, self.controls.ranges, self.controls.hidden)
+
     def restored(self, query: dict[str, str]) -> list[Any]:
         """Prompt and controls of a run, from its query; what that does not say was at its default."""
-        found = self.controls.defaults | {"random_seed": False} | from_query(query, self.handlers.scales, self.controls.ranges)
+        found = self.controls.defaults | {"random_seed": False} | self._asked(query)
         return [found.get("prompt", gr.skip()), *(found.get(name, gr.skip()) for name in self.controls.values)]
 
     def _restore(self, request: gr.Request) -> list[Any]:
         """The controls as the link says; what it does not say, or says badly, stays at its default."""
-        found = from_query(dict(request.query_params), self.handlers.scales, self.controls.ranges)
+        found = self._asked(dict(request.query_params))
         if "seed" in found:
             found["random_seed"] = False
         curves = self.handlers.schedule(self.controls.defaults | found)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import secrets
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,9 +27,13 @@ from layered.studio.store import Run
 from layered.trajectory import Trajectory
 
 TEXT_KEY = "layered-diffusion"  # the PNG text chunk that holds the settings as JSON
-MOST_SETTINGS = 20_000  # characters of settings that are read back: a run's are about 800 and its prompt
+MOST_SETTINGS = (
+    2**18
+)  # characters of settings that are read back: a run's are about 800 and its prompt, a sweep's up to 37 prompts
 DPI = 200  # of the pictures inside a figure
-ASIDE = ("model", "shifts_used")  # what the settings say besides ``SampleConfig`` and the prompt
+PLACE = "layered-"  # how the names of the directories of files begin
+KEEP_FILES = 2 * 3600  # seconds: longer than gradio keeps them, and than making one takes
+ASIDE = ("model", "shifts_used", "sweep")  # what the settings say besides ``SampleConfig`` and the prompt
 BROKEN = "These settings are broken: nothing was restored."
 
 
@@ -58,8 +65,16 @@ def read_settings(text: Any) -> tuple[str, SampleConfig, str]:
 
 
 def new_file(folder: str | Path, name: str) -> Path:
-    """A path below ``folder`` in a directory that cannot be guessed."""
-    place = Path(folder) / secrets.token_urlsafe(16)
+    """A path below ``folder`` in a directory that cannot be guessed.
+
+    Such directories go after ``KEEP_FILES``: gradio deletes the files that it handed out, and knows nothing of one whose visitor
+    had gone before.
+    """
+    for old in Path(folder).glob(f"{PLACE}*"):
+        with contextlib.suppress(OSError):  # another thread may be deleting it
+            if time.time() - old.stat().st_mtime > KEEP_FILES:
+                shutil.rmtree(old, ignore_errors=True)
+    place = Path(folder) / (PLACE + secrets.token_urlsafe(16))
     place.mkdir(parents=True)
     return place / name
 

@@ -15,9 +15,14 @@ from layered.studio.links import CUSTOM, WHOLE, flatten, shift_name, to_config
 COARSEST_USUAL = 128  # pixels: where a sweep stops unless told otherwise
 
 
-def usual_size(scales: Sequence[int]) -> int:
-    """The scale that a sweep draws unless told otherwise."""
-    return max((size for size in scales if size <= COARSEST_USUAL), default=scales[0])
+def sweep_sizes(scales: Sequence[int], isolated: bool) -> tuple[int, ...]:
+    """Where a sweep may stop: anywhere, but at the finest scale alone of a network that computes all in one pass."""
+    return tuple(scales) if isolated else tuple(scales[-1:])
+
+
+def usual_size(sizes: Sequence[int]) -> int:
+    """The one of ``sweep_sizes`` that a sweep draws unless told otherwise."""
+    return max((size for size in sizes if size <= COARSEST_USUAL), default=sizes[0])
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Limits:
     cells: int  # pictures
     steps: int  # denoising steps, all pictures together
     ranges: Mapping[str, tuple[float, float]]  # lowest and highest value of every numeric setting
+    sizes: Sequence[int]  # see ``sweep_sizes``
 
 
 def make_grid(
@@ -76,8 +82,11 @@ def make_grid(
     to_config(values, scales)  # what no axis varies must be right too
     if rows and rows.setting == columns.setting:
         raise ValueError(f"Both axes vary «{columns.setting.label}»: choose another, or none, for the rows.")
-    if isinstance(size, bool) or size not in scales:
-        raise ValueError(f"Draw at: expected one of {', '.join(map(str, scales))} pixels, got {short(size)}.")
+    if isinstance(size, bool) or size not in limits.sizes:
+        only = f"one of {', '.join(map(str, limits.sizes))} pixels"
+        if len(limits.sizes) == 1:
+            only = f"{limits.sizes[0]} pixels, as this model draws all its scales in one pass"
+        raise ValueError(f"Draw at: expected {only}, got {short(size)}.")
     height, width = len(rows.values) if rows else 1, len(columns.values)
     if height * width > limits.cells:
         raise ValueError(f"{width} × {height} are {height * width} pictures: at most {limits.cells} are drawn in one sweep.")

@@ -25,7 +25,7 @@ from layered.studio.pace import Pace
 from layered.studio.settings import StudioSettings, shown_scales
 from layered.studio.snippet import checkpoint_name, snippet
 from layered.studio.store import Run, RunStore, Store, halved
-from layered.studio.worker import Worker
+from layered.studio.worker import Busy, Superseded, Worker
 from layered.trajectory import step_measures
 from layered.world import Vistas, caption
 
@@ -50,6 +50,7 @@ class Handlers:
         self.pipeline, self.settings, self.worker = pipeline, settings, worker
         self.scales: tuple[int, ...] = tuple(pipeline.scales)
         self.usual, self.isolated = pipeline.usual, pipeline.isolated
+        self.distilled = "distilled" in (getattr(pipeline, "meta", None) or {})  # into the few steps of ``usual``
         self.store = first.store if first else RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
         self.sweeps: Store[Any] = (
             first.sweeps if first else Store(settings.keep_sweeps, settings.keep_sweep_bytes, settings.keep_seconds)
@@ -140,9 +141,22 @@ class Handlers:
         def again(i: int) -> dict[str, Any]:
             return frame(kept[i], step_measures(kept[i], kept[i - 1] if i else None))
 
-        return [self.worker.call(again, i) for i in wanted]
+        made: list[dict[str, Any]] = []
+        with contextlib.suppress(Busy):  # what was made is answered, and the page asks again for the rest
+            for i in wanted:
+                made.append(self.worker.aside(object(), again, i))
+        return made
 
     # ------------------------------------------------------------ beside a run
+
+    def for_lab(self, lab: str, request: gr.Request | None, make: Callable[..., dict[str, Any]], *given: Any) -> Any:
+        """What a lab asks to be made for its page; gr.skip() where the same tab has asked it for something newer meanwhile."""
+        session = request.session_hash if request else None
+        with refused("Not drawn"):
+            try:
+                return self.worker.aside((lab, session) if session else object(), make, *given)
+            except Superseded:
+                return gr.skip()
 
     def unknown_words(self, *prompts: Any) -> dict[str, list[str]]:
         """Words of the prompts of a run that no training caption had, each once."""
@@ -217,7 +231,9 @@ def schedule_value(schedule: Schedule, noise: str, now: float = 0.5, t: torch.Te
         {"low": low, "high": high, "rho": round(rho, 3), "leaks": shared and abs(rho - 1) >= TIGHT}
         for (low, high), rho in schedule.rho(now).items()
     ]
-    if not shared:
+    if not pairs:
+        say = "One scale: nothing to share."
+    elif not shared:
         say = "Independent noise: nothing is shared between the scales, so nothing can leak, whatever ρ is."
     elif any(pair["leaks"] for pair in pairs):
         say = "ρ ≠ 1: two scales see the same noise at different strengths, so a level can solve for the clean picture below it."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -48,10 +48,10 @@ def names(scales: Sequence[int]) -> tuple[str, ...]:
 
 def flatten(config: SampleConfig, scales: Sequence[int]) -> dict[str, Any]:
     """A run's settings as one value per control. Guidance or a detail prompt per scale becomes its last, the finest's; the size
-    that guidance reaches is the nearest that the model has."""
+    that guidance reaches is that of the finest scale which is guided."""
     shifts = Schedule.of_run(config, scales).shifts
     values: dict[str, Any] = {name: getattr(config, name) for name in WHOLE + NAMES + ("eta", "ddpm_noise")}
-    values["guided_up_to"] = min(max(config.guided_up_to, scales[0]), scales[-1])
+    values["guided_up_to"] = guided_scale(config.guided_up_to, scales)
     values["preset"] = CUSTOM if config.shifts else config.preset
     values["guidance"] = config.guidance[-1] if isinstance(config.guidance, tuple) else config.guidance
     details = config.detail_prompt
@@ -59,6 +59,11 @@ def flatten(config: SampleConfig, scales: Sequence[int]) -> dict[str, Any]:
     values["guidance_from"], values["guidance_to"] = config.guidance_interval
     values["sleep_below"] = NEVER_SLEEP if config.sleep_below is None else config.sleep_below
     return values | {shift_name(size): round(shift, 2) for size, shift in zip(scales, shifts, strict=True)}
+
+
+def guided_scale(size: float, scales: Sequence[int]) -> int:
+    """The finest scale that is guided where guidance reaches up to ``size`` pixels: the coarsest always is."""
+    return max((scale for scale in scales if scale <= size), default=scales[0])
 
 
 def to_config(values: Mapping[str, Any], scales: Sequence[int]) -> SampleConfig:
@@ -124,11 +129,18 @@ def to_query(prompt: str, config: SampleConfig, scales: Sequence[int], usual: Sa
     return urlencode({"prompt": prompt, **{name: f"{v:g}" if isinstance(v, float) else str(v) for name, v in shown.items()}})
 
 
-def from_query(query: Mapping[str, str], scales: Sequence[int], ranges: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+def from_query(
+    query: Mapping[str, str],
+    scales: Sequence[int],
+    ranges: Mapping[str, tuple[float, float]],
+    hidden: Collection[str] = (),
+) -> dict[str, Any]:
     """Query parameters → values for the controls (and ``prompt``). Unknown names and bad values are left out.
 
-    ``ranges`` are the lowest and highest values that each numeric control accepts.
+    ``ranges`` are the lowest and highest values that each numeric control accepts, ``hidden`` the names that the page does not
+    offer: they are left out too.
     """
+    query = {name: value for name, value in query.items() if name not in hidden}
     usual = flatten(SampleConfig(), scales)
     found: dict[str, Any] = {}
     if query.get("preset") in PRESETS:
@@ -139,7 +151,11 @@ def from_query(query: Mapping[str, str], scales: Sequence[int], ranges: Mapping[
     elif query.get("preset") == CUSTOM:
         found["preset"] = CUSTOM
     for name, value in query.items():
-        if name in ranges and name in usual:
+        if name == "guided_up_to":
+            number = _parse(str(value))
+            if number is not None:
+                found[name] = guided_scale(number, scales)
+        elif name in ranges and name in usual:
             number = _parse(str(value))
             if number is not None and ranges[name][0] <= number <= ranges[name][1]:
                 found[name] = int(number) if name in WHOLE else number

@@ -27,12 +27,12 @@ from layered.studio.handlers import Handlers, refused
 from layered.studio.noised import (
     NOISE_NAMES,
     VISTAS,
+    captioned_value,
     checked_noise,
     checked_time,
     checked_vista,
+    drawn_at,
     noise,
-    noised_value,
-    vista_caption,
 )
 from layered.studio.settings import LIVE, StudioSettings, shown_scales
 
@@ -47,7 +47,6 @@ SAY = {
     "mode": "How the scales come by their noise.",
     "other": "A second way, to see the difference.",
     "seed": "As in Explore.",
-    "picture": "Drawn at 512, halved for the others.",
     "t": "The same t at every scale, aligned shifts: 0 is clean, 1 noise.",
 }
 
@@ -86,7 +85,7 @@ class NoiseTab:
                     list(VISTAS),
                     value=next(iter(VISTAS)),
                     label="A picture under this noise",
-                    info=SAY["picture"],
+                    info=drawn_at(self.scales),
                     elem_id="noise-picture",
                     elem_classes="pick",
                 )
@@ -103,22 +102,23 @@ class NoiseTab:
         gr.on([tab.select, *(one.change for one in everything)], self._noised, everything, self.noised, **LIVE)
         self.fresh.click(lambda: secrets.randbelow(2**32), None, self.seed, **LIVE)
 
-    def _measured(self, mode: Any, other: Any, seed: Any) -> Any:
+    def _measured(self, request: gr.Request, mode: Any, other: Any, seed: Any) -> Any:
         if seed is None:  # while another is typed
             return gr.skip()
         with refused():
             asked = [checked_noise(one, seed) for one in (mode, other)]
-        return {"modes": [self.handlers.worker.call(mode_value, self.scales, *one) for one in asked]}
+        made = [self.handlers.for_lab("noise", request, mode_value, self.scales, *one) for one in asked]
+        return {"modes": made} if gr.skip() not in made else gr.skip()
 
-    def _noised(self, mode: Any, other: Any, seed: Any, picture: Any, t: Any) -> Any:
+    def _noised(self, request: gr.Request, mode: Any, other: Any, seed: Any, picture: Any, t: Any) -> Any:
         if seed is None or t is None:
             return gr.skip()
         with refused():
             modes, seeds = zip(*(checked_noise(one, seed) for one in (mode, other)), strict=True)
             picture, t = checked_vista(picture), checked_time(t)
         shown = shown_scales(self.scales)
-        value = self.handlers.worker.call(noised_value, picture, modes, seeds[0], self.schedule, t, shown)
-        return value | {"caption": vista_caption(picture)}
+        given = (picture, modes, seeds[0], self.schedule, t, shown)
+        return self.handlers.for_lab("noise under a picture", request, captioned_value, *given)
 
 
 # ------------------------------------------------------------------ values
@@ -191,10 +191,12 @@ def _numbers(values: Any) -> list[float]:
 def verdict(scales: Mapping[int, ScaleMeasures], pairs: Mapping[tuple[int, int], PairMeasures]) -> tuple[bool, str, str]:
     """Whether noise with these measures suits layered diffusion, in a few words and in one sentence, from the numbers alone.
 
-    What matters most comes first: variance, whiteness, sharing, and that nothing was folded in.
+    What matters most comes first: variance, whiteness, sharing, and that nothing was folded in. One scale has no pairs.
     """
-    (low, high), pair = min(pairs.items(), key=lambda item: item[1].correlation)
-    shared = f"r = {_plain(pair.correlation)} between {low} and {high} through {OPERATOR_NAMES[pair.operator]}"
+    shared = ""
+    if pairs:
+        (low, high), pair = min(pairs.items(), key=lambda item: item[1].correlation)
+        shared = f" (r = {_plain(pair.correlation)} between {low} and {high} through {OPERATOR_NAMES[pair.operator]})"
     size, worst = max(scales.items(), key=lambda item: abs(item[1].variance - 1))
     coloured, tinted = max(scales.items(), key=lambda item: abs(item[1].neighbour))
     if abs(worst.variance - 1) > max(NOTICED, math.sqrt(2) * _chance(size)):
@@ -204,28 +206,30 @@ def verdict(scales: Mapping[int, ScaleMeasures], pairs: Mapping[tuple[int, int],
             False,
             f"Too {'weak' if weak else 'strong'}: variance {worst.variance:.2f} at {size}",
             f"The schedule counts on variance 1, so at {size} the signal-to-noise ratio is {times:.2g} times as "
-            f"{'high' if weak else 'low'} as λ says ({shared}).",
+            f"{'high' if weak else 'low'} as λ says{shared}.",
         )
     if abs(tinted.neighbour) > max(NOTICED, _chance(coloured)):
         say = (
             f"Pixels near each other correlate by up to {_plain(tinted.neighbour)} at {coloured}: "
-            f"the noise hides some frequencies less than others ({shared})."
+            f"the noise hides some frequencies less than others{shared}."
         )
         return False, "Not white", say
+    if not pairs:
+        return True, "White, unit variance", "Unit variance and white: with one scale, there is nothing to share."
     if abs(pair.correlation) < max(NOTHING, _chance(low)):
-        say = f"Unit variance and white, but the scales share nothing: {shared}, so each one hides the picture in its own way."
+        say = f"Unit variance and white, but the scales share nothing{shared}: each one hides the picture in its own way."
         return False, "White, but nothing is shared", say
     if pair.correlation < SAME:
-        say = f"Unit variance and white, but the scales share only a part of their noise: {shared}."
+        say = f"Unit variance and white, but the scales share only a part of their noise{shared}."
         return False, "White, but shared in part", say
     (low, _), folded = max(pairs.items(), key=lambda item: item[1].foreign)
     if folded.foreign > NOTICED:
         say = (
-            f"Unit variance, white and shared ({shared}), but {folded.foreign:.0%} of the noise at {low} is folded in from "
+            f"Unit variance, white and shared{shared}, but {folded.foreign:.0%} of the noise at {low} is folded in from "
             f"frequencies that {low} pixels cannot hold: r = {_plain(folded.by_sinc)} through the sinc filter."
         )
         return False, "White and shared, but folded", say
-    say = f"Unit variance, white, and one noise for all: every scale is exactly what the next finer one holds for it ({shared})."
+    say = f"Unit variance, white, and one noise for all: every scale is exactly what the next finer one holds for it{shared}."
     return True, "White, unit variance, shared", say
 
 

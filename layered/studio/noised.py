@@ -63,6 +63,11 @@ def vista(name: str, scales: tuple[int, ...]) -> dict[int, Tensor]:
     return image_pyramid(render([Vistas(WORLD_SEED).spec(VISTAS[name])], scales[-1]), scales)
 
 
+def drawn_at(scales: Sequence[int]) -> str:
+    """How the pictures of a vista come about, for people."""
+    return f"Drawn at {scales[-1]}, halved for the others." if len(scales) > 1 else f"Drawn at {scales[-1]}."
+
+
 def vista_caption(name: str) -> str:
     """What the picture shows, in the words of the world."""
     return caption(Vistas(WORLD_SEED).spec(VISTAS[name]))
@@ -99,3 +104,8 @@ def noised_value(
 
     made = [{"mode": mode, "name": NOISE_NAMES[mode], "scales": [figure(mode, size) for size in shown]} for mode in rows]
     return {"t": t, "picture": name, "rows": made}
+
+
+def captioned_value(name: str, *given: Any) -> dict[str, Any]:
+    """``noised_value`` with what the picture shows in words."""
+    return noised_value(name, *given) | {"caption": vista_caption(name)}

@@ -15,7 +15,7 @@ from layered.studio.components import Noised, ScheduleLab
 from layered.studio.explore import Explore
 from layered.studio.handlers import Handlers, refused, schedule_value
 from layered.studio.links import CUSTOM, shift_name
-from layered.studio.noised import VISTAS, checked_time, checked_vista, noised_value, vista_caption
+from layered.studio.noised import VISTAS, captioned_value, checked_time, checked_vista, drawn_at
 from layered.studio.settings import LIVE, StudioSettings, shown_scales
 from layered.studio.shifts import SHIFT_RANGE, Shifts
 
@@ -25,7 +25,6 @@ USUAL_TIME = 0.15
 TIMES = time_of_logsnr(torch.linspace(14, -14, 141, dtype=torch.float64))  # of the curves: close where they are steep
 SAY = {
     "moving": "From the shifts above at t = 0 to those below at t = 1 (simple diffusion, equation 6).",
-    "picture": "Drawn at 512, halved for the others; sinc noise of seed 0.",
     "t": "One t for all scales: 0 is clean, 1 noise.",
     "use": "Explore keeps one shift per scale, those at t = 0, unless the preset is «interpolated».",
 }
@@ -60,7 +59,7 @@ class ScheduleTab:
                         list(VISTAS),
                         value=next(iter(VISTAS)),
                         label="Picture",
-                        info=SAY["picture"],
+                        info=f"{drawn_at(self.scales)} Sinc noise of seed {SEED}.",
                         elem_id=f"{PREFIX}picture",
                         elem_classes="pick",
                     )
@@ -134,7 +133,7 @@ class ScheduleTab:
             return {"refused": str(error)}
         return lab_value(schedule, t)
 
-    def _noised(self, *given: Any) -> Any:
+    def _noised(self, request: gr.Request, *given: Any) -> Any:
         *shifts, t, picture = given
         try:
             schedule, t = self._schedule(shifts), checked_time(t)
@@ -142,8 +141,7 @@ class ScheduleTab:
             return gr.skip()
         with refused():
             picture = checked_vista(picture)
-        value = self.handlers.worker.call(noised_value, picture, (NOISE,), SEED, schedule, t, self.shown)
-        return value | {"caption": vista_caption(picture)}
+        return self.handlers.for_lab("schedule", request, captioned_value, picture, (NOISE,), SEED, schedule, t, self.shown)
 
     def _schedule(self, given: Sequence[Any]) -> Schedule:
         """The schedule of the controls: a shift per scale, whether they move, and where to."""

@@ -12,7 +12,7 @@ import gradio as gr
 from layered.studio.axes import ALL_SHIFTS, NONE, PROMPT, Axis, Setting, sweepable
 from layered.studio.components import _colours, _Drawn
 from layered.studio.explore import Explore
-from layered.studio.grid import usual_size
+from layered.studio.grid import sweep_sizes, usual_size
 from layered.studio.handlers import Handlers, refused
 from layered.studio.settings import ASIDE, MODEL_QUEUE, QUIET, StudioSettings
 from layered.studio.sweep_api import SweepApi
@@ -43,7 +43,7 @@ PROMPTS_AT_FIRST = 3
 class SweepSheet(_Drawn):
     """The grid and the cell that is looked at. Value: what ``Sweeper.run`` tells of a step. Never an event's input."""
 
-    asset_name, parts = "sweep", ("sweep-look",)
+    asset_name, parts = "sweep", ("hold-stop", "sweep-look")
 
 
 class SweepPlan(_Drawn):
@@ -129,7 +129,9 @@ class Sweep:
     def __init__(self, handlers: Handlers, settings: StudioSettings) -> None:
         self.handlers, self.limits = handlers, settings
         self.tab = gr.context.Context.block
-        settings_by_name = sweepable(handlers.scales, [prompt for _, prompt in settings.examples[:PROMPTS_AT_FIRST]])
+        sizes = sweep_sizes(handlers.scales, handlers.isolated)
+        prompts = [prompt for _, prompt in settings.examples[:PROMPTS_AT_FIRST]]
+        settings_by_name = sweepable(handlers.scales, prompts, handlers.usual)
 
         def cells(asked: Any) -> list[dict[str, Any]]:
             return self.sweeper.cells(asked)
@@ -140,10 +142,11 @@ class Sweep:
                 self.rows = AxisCard("rows", ALL_SHIFTS, settings_by_name, optional=True)
                 with gr.Column(elem_classes="card axis", min_width=260, elem_id="sweep-draw"):
                     self.size = gr.Radio(
-                        [(str(size), size) for size in handlers.scales],
-                        value=usual_size(handlers.scales),
+                        [(str(size), size) for size in sizes],
+                        value=usual_size(sizes),
                         label="Draw up to",
                         info="Pixels. Coarser is faster; the picture is the same one, seen at that size.",
+                        visible=len(sizes) > 1,
                         elem_classes="pick",
                         elem_id="sweep-size",
                     )

@@ -38,7 +38,7 @@ class SweepApi:
             inputs = [
                 json_input("columns", AXIS),
                 json_input("rows", {"anyOf": [AXIS, {"type": "null"}]}),
-                gr.Number(usual_size(sweeper.scales), label="size"),
+                gr.Number(usual_size(sweeper.limits.sizes), label="size"),
                 gr.Textbox("", label="prompt"),
                 *setting_inputs(sweeper.handlers.usual),
             ]
@@ -77,7 +77,7 @@ class SweepApi:
                     "settings": self.sweeper.handlers.describe(cell.prompt, cell.config_drawn),
                 }
 
-        sweep.__signature__ = _signature(usual_size(self.sweeper.scales), self.sweeper.handlers.usual)
+        sweep.__signature__ = _signature(usual_size(self.sweeper.limits.sizes), self.sweeper.handlers.usual)
         return sweep
 
     def _asked(

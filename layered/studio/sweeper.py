@@ -16,7 +16,7 @@ from layered.studio import grid_files
 from layered.studio.axes import PROMPT, read_axis, sweepable
 from layered.studio.encode import image, jpeg_url, numbers, predictions
 from layered.studio.exports import new_file, save_png
-from layered.studio.grid import Cell, Grid, Limits, make_grid
+from layered.studio.grid import Cell, Grid, Limits, make_grid, sweep_sizes
 from layered.studio.handlers import Handlers, Measures, check_prompt, refused
 from layered.studio.links import CUSTOM, NEVER_SLEEP, shift_name, to_config, to_query
 from layered.studio.settings import StudioSettings
@@ -56,8 +56,9 @@ class Sweeper:
 
     def __init__(self, handlers: Handlers, settings: StudioSettings, ranges: Mapping[str, tuple[float, float]]) -> None:
         self.handlers, self.scales = handlers, handlers.scales
-        self.limits = Limits(settings.sweep_cells, settings.sweep_steps, ranges)
-        self.settings = sweepable(handlers.scales)
+        sizes = sweep_sizes(handlers.scales, handlers.isolated)
+        self.limits = Limits(settings.sweep_cells, settings.sweep_steps, ranges, sizes)
+        self.settings = sweepable(handlers.scales, usual=handlers.usual)
         self.example = settings.examples[0][1] if settings.examples else ""
         self.store: Store[Sweep] = handlers.sweeps
 
@@ -93,7 +94,7 @@ class Sweeper:
             "ok": True,
             "say": self.size_of(grid),
             "time": self.time_of(grid),
-            "base": base_lines(grid, self.scales, self.prompt(prompt) != prompt),
+            "base": base_lines(grid, self.scales, self.prompt(prompt) != prompt, self.handlers.isolated),
             "sheet": sheet(grid, self.scales, self.handlers.usual),
         }
 
@@ -244,8 +245,11 @@ def sheet(grid: Grid, scales: tuple[int, ...], usual: SampleConfig | None = None
     }
 
 
-def base_lines(grid: Grid, scales: tuple[int, ...], example: bool) -> list[list[str]]:
-    """What no axis varies, as names and values for people."""
+def base_lines(grid: Grid, scales: tuple[int, ...], example: bool, isolated: bool = True) -> list[list[str]]:
+    """What no axis varies, as names and values for people, without what the model does not know.
+
+    ``example``: whether the prompt is one because Explore has none; ``isolated``: whether levels can run without the finer ones.
+    """
     values, config = grid.values, to_config(grid.values, scales)
     varied = {axis.setting.name for axis in grid.axes}
     lines: list[list[str]] = []
@@ -255,21 +259,22 @@ def base_lines(grid: Grid, scales: tuple[int, ...], example: bool) -> list[list[
     preset = "own" if values["preset"] == CUSTOM else config.preset
     sleep = "never" if values["sleep_below"] <= NEVER_SLEEP else f"λ < {values['sleep_below']:g}".replace("-", "−")
     low, high = config.guidance_interval
+    guided = (f"up to {config.guided_up_to} px, " if isolated else "") + f"t {low:g} to {high:g}"
     lines += [
         *([["detail_prompt", "Detail prompt", config.detail_prompt]] if config.detail_prompt else []),
         ["seed", "Seed", str(config.seed)],
         ["steps", "Steps", str(config.steps)],
         ["guidance", "Guidance", f"{values['guidance']:g}"],
-        ["guided", "Guided", f"up to {config.guided_up_to} px, t {low:g} to {high:g}"],
-        ["noise", "Noise", config.noise],
+        ["guided", "Guided", guided],
+        *([["noise", "Noise", config.noise]] if len(scales) > 1 else []),
         ["preset", "Shifts", f"{preset} ({shifts})"],
         ["solver", "Solver", config.solver],
         *([["eta", "Eta", f"{config.eta:g}"]] if config.solver == "ddim" or "solver" in varied else []),
         *([["ddpm_noise", "DDPM noise", f"{config.ddpm_noise:g}"]] if config.solver == "ddpm" or "solver" in varied else []),
-        ["states", "States", config.states],
+        *([["states", "States", config.states]] if len(scales) > 1 else []),
         ["clipping", "Clipping", config.clipping],
         ["spacing", "Spacing", config.spacing],
-        ["sleep", "Sleep", sleep],
+        *([["sleep", "Sleep", sleep]] if isolated else []),
     ]
     from_finest = any(cell.config.states == "top-down" or cell.config.noise in ("box", "bilinear") for cell in grid.cells)
     if from_finest and grid.size < scales[-1]:

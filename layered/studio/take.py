@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -40,15 +40,17 @@ class Take:
         controls: Sequence[gr.components.Component],
         restored: Callable[[dict[str, str]], list[Any]],
         ranges: Mapping[str, tuple[float, float]],
+        hidden: Collection[str],
     ) -> None:
-        """``restored`` turns a run's query into values for ``controls``; ``ranges`` are what the numeric ones accept."""
+        """``restored`` turns a run's query into values for ``controls``; ``ranges`` are what the numeric ones accept, ``hidden``
+        the names of those that the page does not offer."""
 
         def fetch(event: gr.EventData) -> Iterator[tuple[Any, Any]]:
             yield from self.fetch(event._data)
 
         def bring(event: gr.EventData) -> list[Any]:
             with refused("Nothing restored"):
-                query, say = self.bring(event._data, ranges)
+                query, say = self.bring(event._data, ranges, hidden)
             gr.Info(html.escape(say, quote=False), title="Settings restored", duration=8)
             return restored(query)
 
@@ -68,7 +70,9 @@ class Take:
             else:
                 yield {"say": ""}, made
 
-    def bring(self, given: Any, ranges: Mapping[str, tuple[float, float]]) -> tuple[dict[str, str], str]:
+    def bring(
+        self, given: Any, ranges: Mapping[str, tuple[float, float]], hidden: Collection[str] = ()
+    ) -> tuple[dict[str, str], str]:
         """The query that restores ``{"settings": JSON}`` of anyone's file, and what to say about it.
 
         ValueError with a sentence for settings that are wrong, do not fit the model, or could not be read: ``{"problem": name}``.
@@ -85,7 +89,7 @@ class Take:
         say = ["Press Run to draw it again."]
         if model and model != self.handlers.model:
             say.append(f"It was drawn by {model[:60]}; {self.handlers.model} will draw something else.")
-        if lost := not_on_the_page(config, query, scales, ranges, self.handlers.usual):
+        if lost := not_on_the_page(config, query, scales, ranges, self.handlers.usual, hidden):
             say.append(f"Out of reach of this page's controls, so left at the default: {lost}.")
         return query, " ".join(say)
 
@@ -96,9 +100,10 @@ def not_on_the_page(
     scales: Sequence[int],
     ranges: Mapping[str, tuple[float, float]],
     usual: SampleConfig,
+    hidden: Collection[str] = (),
 ) -> str:
     """The names of settings that the page's controls cannot take, as words."""
-    found = flatten(usual, scales) | from_query(query, scales, ranges)
+    found = flatten(usual, scales) | from_query(query, scales, ranges, hidden)
     lost = [name for name, value in flatten(config, scales).items() if not _same(value, found[name])]
     words = [LABELS.get(name, name.replace("_", " ")).lower() for name in lost]
     words += ["guidance per scale"] if isinstance(config.guidance, tuple) else []

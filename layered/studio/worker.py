@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Generator, Hashable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 END = object()
+ASIDE_AT_ONCE = 12  # pieces of work beside the runs that may wait, over all visitors
+
+
+class Busy(ValueError):
+    """Too much waits already; the message is a sentence for people."""
+
+
+class Superseded(Exception):
+    """Whoever asked has asked for something newer, so this is not needed any more."""
 
 
 class Worker:
@@ -22,10 +32,34 @@ class Worker:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="layered")
+        self._aside: dict[Hashable, Future] = {}  # by who asked
+        self._lock = threading.Lock()
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """What ``function(*args, **kwargs)`` returns or raises, run in its turn: a stream has one item at most before it."""
         return self._thread.submit(copy_context().run, function, *args, **kwargs).result()
+
+    def aside(self, who: Hashable, function: Callable[..., T], *args: Any) -> T:
+        """As ``call``, for what pages ask beside their runs, which no queue of Gradio's bounds.
+
+        Of what one asker wants only the newest is made: Superseded for an older piece of work that still waits. Busy when
+        ``ASIDE_AT_ONCE`` askers wait already.
+        """
+        with self._lock:
+            older = self._aside.get(who)
+            if older is None and len(self._aside) >= ASIDE_AT_ONCE:
+                raise Busy("Many visitors ask for pictures at once, more than this page can make: try again in a moment.")
+            if older is not None:
+                older.cancel()
+            mine = self._aside[who] = self._thread.submit(copy_context().run, function, *args)
+        try:
+            return mine.result()
+        except CancelledError:
+            raise Superseded from None
+        finally:
+            with self._lock:
+                if self._aside.get(who) is mine:
+                    del self._aside[who]
 
     def stream(self, items: Generator[T, None, None]) -> Iterator[T]:
         """The items of a generator, each made while the one before is on its way.
