@@ -75,7 +75,7 @@ def draw(options: argparse.Namespace, given: Mapping[str, Any]) -> None:
 
     check_device(options.device)
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, text_encoder=options.text_encoder, device=options.device)
-    config = dataclasses.replace(pipeline.usual, **given)
+    config = dataclasses.replace(pipeline.usual, **({"shifts": None} if "preset" in given else {}) | given)
     open_folder(options.out)
     if unknown := pipeline.unknown_words(options.prompt):
         print("Never seen in training:", ", ".join(unknown))

@@ -35,6 +35,15 @@ def pipeline(checkpoint, tiny_encoder_folder):
     return LayeredPipeline.from_pretrained(checkpoint, text_encoder=tiny_encoder_folder)
 
 
+def test_the_coarse_scales_alone_take_the_first_of_the_shifts_of_all(pipeline) -> None:
+    shifts = (0.0, -1.5, -3.0)
+    config = SampleConfig(shifts=shifts)
+    assert pipeline.schedule(config).shifts == shifts
+    assert pipeline.schedule(dataclasses.replace(config, scales=pipeline.scales[:2])).shifts == shifts[:2]
+    with pytest.raises(ValueError, match="expected 3, one for each"):
+        pipeline.schedule(SampleConfig(shifts=shifts[:2]))
+
+
 def final(pipeline, config, prompt=PROMPT):
     return pipeline.generate(prompt, config).final
 

@@ -96,7 +96,7 @@ def detail_errors(
     if count < 1:
         raise ValueError(f"The errors need at least 1 picture, got {count}.")
     scales = pipeline.scales
-    schedule = Schedule.preset(pipeline.meta["preset"], scales)
+    schedule = Schedule.of_run(pipeline.usual, scales)
     times = {size: {logsnr: t for logsnr in logsnrs if (t := schedule.time_of(size, logsnr)) is not None} for size in scales}
     if never := [logsnr for logsnr in logsnrs if not any(logsnr in row for row in times.values())]:
         raise ValueError(f"No scale ever has a log-SNR of {never[0]:g}: ask for one nearer to 0.")
@@ -127,7 +127,7 @@ def _predicted(
     pipeline: LayeredPipeline, vista: UnseenVista, t: float, scales: Sequence[int]
 ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """The log-SNRs at time t of the checkpoint's preset, and what the model predicts there, for each of ``scales``."""
-    logsnr = Schedule.preset(pipeline.meta["preset"], pipeline.scales).logsnr(t)
+    logsnr = Schedule.of_run(pipeline.usual, pipeline.scales).logsnr(t)
     levels = {size: logsnr[size].float().to(pipeline.device)[None] for size in _run_for(pipeline, scales)}
     z = {size: noisy(vista.x0[size], vista.eps[size], level) for size, level in levels.items()}
     x0_hat = predict(pipeline.model(z, levels, vista.text, torch.ones(1, device=pipeline.device)), z)
