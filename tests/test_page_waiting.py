@@ -40,8 +40,8 @@ def waiting(request: Any, studio: Any, server: Any) -> Iterator[tuple[Page, str,
         page.wait_for_timeout(50)
 
     def go() -> None:
-        page.unroute(re.compile("/queue/join"))
         asked[0].continue_()
+        page.unroute(re.compile("/queue/join"))
 
     yield page, place, go
 
