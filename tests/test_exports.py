@@ -207,7 +207,7 @@ def test_what_the_page_cannot_take_is_said(handlers, take):
     assert "drawn by other-512; fake-512 will draw something else" in said(model="other-512")
     nothing = {"settings": json.dumps(settings | {"order": "coarse-first", "sleep_below": -6.0})}
     query, say = take.bring(nothing, RANGES, hidden={"order", "sleep_below"})
-    assert say.endswith("left at the default: sleep below and order.")
+    assert say.endswith("left at the default: order and sleep below.")
     found = from_query(query, SCALES, RANGES, {"order", "sleep_below"})
     assert "order" not in found and "sleep_below" not in found and found["steps"] == 2
     with pytest.raises(ValueError, match="for 2 scales, and this page's model has 5"):

@@ -33,15 +33,15 @@ def waiting(request: Any, studio: Any, server: Any) -> Iterator[tuple[Page, str,
     page.get_by_role("tab", name=tab, exact=True).click()
     if place == "sweep":
         page.wait_for_function("() => document.querySelector('.sweep-plan')?.dataset.ok === 'true'")
-    page.route(re.compile("/queue/join"), asked.append)
+    page.route(re.compile("/queue/join"), lambda route: asked.append(route))
     page.locator(run).click()
     is_(page, place, "waiting")
     while not asked:
         page.wait_for_timeout(50)
 
     def go() -> None:
-        page.unroute(re.compile("/queue/join"))
         asked[0].continue_()
+        page.unroute(re.compile("/queue/join"))
 
     yield page, place, go
 
