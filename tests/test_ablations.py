@@ -140,5 +140,5 @@ def test_the_report_marks_what_differs_seed_by_seed(tmp_path) -> None:
     text = (tmp_path / "ablations.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| prompt accuracy")]
     assert row == "| prompt accuracy | 0.5 ± 0.99 | **0.55 ± 0.99** | 0.7 |" and "own" not in text
-    assert (tmp_path / "layered.png").read_bytes().startswith(b"\x89PNG")
+    assert "(layered.png)" in text and (tmp_path / "layered.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "ablations.json").read_text())["results"]["layered"] == arms

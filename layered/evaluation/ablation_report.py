@@ -78,6 +78,7 @@ def _section(ablation: Ablation, arms: Mapping[str, Values], floor: Mapping[str,
             cells.append(f"**{cell}**" if values is not reference and abs(shift) > wide else cell)
         real = _short(floor[measure]) if measure in floor else ""
         lines.append(f"| {measure} | " + " | ".join(cells) + f" | {real} |")
+    lines.append(f"\n![{ablation.name}: the arms' means with their intervals]({ablation.name}.png)")
     lines.append(f"\nBold: differs from «{next(iter(arms))}» seed by seed (paired 95 % interval).\n")
     return "\n".join(lines)
 
