@@ -149,10 +149,10 @@ def test_the_picture_holds_every_cell_unchanged_and_its_settings(sweeper, tmp_pa
 
 def test_the_settings_of_a_sweep_bring_its_first_cell_back(sweeper, tmp_path):
     prompts = [f"{number} " + "山" * 990 for number in range(36)]
-    _, sweep = drawn(sweeper, asked((PROMPT, prompts), size=32), preset="paper")
+    _, sweep = drawn(sweeper, asked((PROMPT, prompts), size=64), noise="independent")
     settings = read_png_settings(sweeper.picture(sweep.id, tmp_path))
     assert settings["sweep"]["columns"]["values"] == prompts
-    assert read_settings(settings_json(settings)) == (prompts[0], SampleConfig(steps=2, preset="paper"), "fake-512")
+    assert read_settings(settings_json(settings)) == (prompts[0], SampleConfig(steps=2, noise="independent"), "fake-512")
 
 
 def test_a_stopped_sweep_has_a_picture_too_and_small_pictures_are_enlarged(sweeper, tmp_path):
