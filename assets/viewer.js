@@ -44,7 +44,7 @@ function seconds(value) {
 function status() {
   const line = find(".status"), count = kept();
   if (state === "waiting") return void (line.textContent = "waiting for the model …");
-  if (!run || !count) return void (line.textContent = "write a prompt, or choose an example; a click on a picture enlarges it");
+  if (!run || !count) return void (line.textContent = "write a prompt or choose an example; click a picture to enlarge");
   const growth = state === "running" && run.finer.length ? growing() : null;
   const parts = [growth?.said ?? "step " + (cursor + 1) + " / " + run.total, seconds(run.seconds)];
   if (growth) parts.push(...growth.left);
