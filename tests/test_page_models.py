@@ -43,7 +43,7 @@ def test_one_model_shows_no_links(studio):
 
 def test_a_model_of_one_scale_has_a_noise_tab_and_runs_without_what_joins_scales(open_page):
     with serve(FakePipeline((64,), pause=0.0)) as (url, _):
-        page = open_page(url + "/?steps=2&noise=independent&order=coarse-first")
+        page = open_page(url + "?steps=2&noise=independent&order=coarse-first")
         ready(page)
         assert page.locator("#schedule").get_by_text("One scale: nothing to share.").is_visible()
         assert not page.locator("#noise").is_visible() and not page.locator("#guided-up-to").is_visible()
