@@ -73,6 +73,7 @@ def test_networks_are_shared_between_arms_that_train_alike(tmp_path) -> None:
 
     one, two, other = map(job, ("aligned, per scale", "aligned, top-down", "paper, per scale"))
     assert one.network == two.network and one.result != two.result and one.network != other.network
+    assert replace(one, probe="other").result != one.result and replace(one, probe="other").network == one.network
     assert one.network != Job(one.arm, 1, ("data",), 200, 8, tmp_path, base=Path("base")).network
 
 
@@ -80,7 +81,10 @@ def test_what_is_there_is_not_made_again_and_what_fails_is_said(tmp_path, monkey
     job = Job(Arm("bad", ("--no-such-option",), WHOLE), 0, ("data",), 100, 8, tmp_path)
     with pytest.raises(RuntimeError, match="no-such-option"):
         job.train()
-    (job.network / "checkpoint").mkdir()
+    (job.network / "checkpoint").mkdir()  # a checkpoint that may be half written is not taken for a trained network
+    with pytest.raises(RuntimeError, match="no-such-option"):
+        job.train()
+    (job.network / "trained").touch()
     job.result.parent.mkdir()
     job.result.write_text(json.dumps({"prompt accuracy": 0.5}))
     job.train()

@@ -20,7 +20,7 @@ from layered.training.captions import CaptionMemory, StoredStates, captions_of, 
 from layered.training.sheet import SHEET_PROMPTS
 from layered.training.sources import CachedVistas, LiveVistas
 from layered.world.cache import build_cache
-from tests.test_training import CONFIG, plan
+from tests.test_training import CONFIG, encode, plan
 from tests.test_unet import tiny
 
 CAPTIONS = ["fog", "a red balloon", "", "«山» & 🎈", "a red balloon", "a white boat on the sea"]
@@ -178,3 +178,17 @@ def test_the_commands_say_what_is_wrong(cache: Path, tmp_path: Path) -> None:
         training.main([*common, "--text-states", str(tmp_path / "words")])
     with pytest.raises(SystemExit):
         training.parse([*common, "--text-states", "x", "--text-encoder", "y"])
+
+
+def test_captions_are_encoded_once_and_padded_like_the_encoder() -> None:
+    calls = []
+
+    def counted(captions):
+        calls.extend(captions)
+        return encode(captions)
+
+    memory = CaptionMemory(counted)
+    memory(["0.5", "1.0"])
+    states = memory(["1.0", "0.5", "2.0"])
+    assert calls == ["0.5", "1.0", "2.0"]
+    assert torch.allclose(states.tokens, encode(["1.0", "0.5", "2.0"]).tokens) and states.mask.all()

@@ -25,7 +25,7 @@ from layered.evaluation.accuracy import BATCH, draw_pictures, judge, look
 from layered.evaluation.leak import leaks_of
 from layered.evaluation.loss import WORLD_SEED
 from layered.evaluation.metrics import scale_agreement
-from layered.evaluation.probe import Probe, load_probe
+from layered.evaluation.probe import WEIGHTS_FILE, Probe, load_probe
 from layered.evaluation.prompts import draw_prompts
 from layered.evaluation.quality import REFERENCE_WORLD, SPECTRUM, compare
 from layered.pipeline import LayeredPipeline
@@ -35,6 +35,7 @@ from layered.schedule import Schedule
 from layered.world import Vistas, caption, render
 
 USUAL = SampleConfig(steps=16, guidance=3.0, guided_up_to=32)
+TRAINED = "trained"  # file that stands in a network's folder once its checkpoint is whole
 MUCH_NOISE = 0.9  # t at which the leak is measured
 TIMES = (0.3, 0.5, 0.7)  # t at which predictions of noised renders are compared with the renders
 
@@ -118,6 +119,7 @@ class Job:
     out: Path
     states: Path | None = None  # of the captions, written beforehand: the same to half precision, at a fraction of the time
     base: Path | None = None  # checkpoint of the trained base, for arms that start from it
+    probe: str = ""  # digest of the probe's weights: what one probe saw is not compared with what another saw
 
     @property
     def training(self) -> list[str]:
@@ -149,12 +151,12 @@ class Job:
     @property
     def result(self) -> Path:
         """The file of its measures."""
-        about = [self.network.name, to_json_dict(self.settings), self.judged]
+        about = [self.network.name, to_json_dict(self.settings), self.judged, self.probe]
         return self.out / "measures" / f"{_digest(about)}-{self.seed}.json"
 
     def train(self) -> None:
         """Train the network, unless it is there."""
-        if (self.network / "checkpoint").exists():
+        if (self.network / TRAINED).exists():
             return
         self.network.mkdir(parents=True, exist_ok=True)
         architecture = self.network / "architecture.json"
@@ -163,6 +165,7 @@ class Job:
         where += ["--text-states", str(self.states)] if self.states else []
         where += ["--threads", os.environ.get("OMP_NUM_THREADS", "1")]  # this process's share of the machine
         _run([*self.training, *where, "--export", str(self.network / "checkpoint")], self.network / "training.log")
+        (self.network / TRAINED).touch()
 
     def measure(self, probe: Path) -> None:
         """Draw and measure in a process of its own, unless that was done."""
@@ -199,7 +202,9 @@ def compare_command(checkpoint: str, probe: Path, settings: str, count: int, see
     values["GFLOP of a pass"] = measure_config(pipeline.model.config).flops() / 1e9
     values["training seconds"] = float(sum(stage["seconds"] for stage in stages))
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(values, indent=1, ensure_ascii=False))
+    draft = out.with_suffix(".part")
+    draft.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(draft, out)  # so the measures are whole, or not there
 
 
 # ------------------------------------------------------------------ all of them
@@ -220,11 +225,16 @@ def run_ablations(
 ) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Measures by ablation, arm and seed. Each of ``jobs`` processes has its share of the machine's threads.
 
-    Goes on where it was stopped. ValueError for an unknown name and where a base is needed, RuntimeError where a command fails.
+    Goes on where it was stopped. ValueError for an unknown name and where a probe or a base is missing, RuntimeError where a command
+    fails.
     """
     chosen = [ablation_named(name) for name in names]
+    load_probe(probe)  # says at once what is wrong with it
+    eyes = hashlib.sha256((probe / WEIGHTS_FILE).read_bytes()).hexdigest()
     work = {
-        (ablation.name, arm.name): [Job(arm, seed, tuple(data), pictures, judged, out, states, base) for seed in range(seeds)]
+        (ablation.name, arm.name): [
+            Job(arm, seed, tuple(data), pictures, judged, out, states, base, eyes) for seed in range(seeds)
+        ]
         for ablation in chosen
         for arm in ablation.arms
     }
