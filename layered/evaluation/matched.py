@@ -225,8 +225,8 @@ def run_ablations(
 ) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Measures by ablation, arm and seed. Each of ``jobs`` processes has its share of the machine's threads.
 
-    Goes on where it was stopped. ValueError for an unknown name and where a probe or a base is missing, RuntimeError where a command
-    fails.
+    Goes on where it was stopped. ValueError for an unknown name, and where a probe or a base is missing; RuntimeError where a
+    command fails.
     """
     chosen = [ablation_named(name) for name in names]
     load_probe(probe)  # says at once what is wrong with it

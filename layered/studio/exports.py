@@ -27,9 +27,7 @@ from layered.studio.store import Run
 from layered.trajectory import Trajectory
 
 TEXT_KEY = "layered-diffusion"  # the PNG text chunk that holds the settings as JSON
-MOST_SETTINGS = (
-    2**18
-)  # characters of settings that are read back: a run's are about 800 and its prompt, a sweep's up to 37 prompts
+MOST_SETTINGS = 2**18  # characters of settings that are read back: a run's are about 800 and its prompt, a sweep's 37 prompts
 DPI = 200  # of the pictures inside a figure
 PLACE = "layered-"  # how the names of the directories of files begin
 KEEP_FILES = 2 * 3600  # seconds: longer than gradio keeps them, and than making one takes
