@@ -37,7 +37,7 @@ SEASONS = ("spring", "summer", "autumn", "winter")
 
 SEASONAL = ("green hills", "pine forest", "river", "meadow", "lavender field", "wheat field")  # where a season shows
 
-_HEIGHTS = {"large": 0.45, "small": 0.26}
+_HEIGHTS = {"large": 0.56, "small": 0.30}
 _FEWER = {1: 1.0, 2: 0.82, 3: 0.72}  # height of each of several beside that of one alone
 
 
@@ -135,14 +135,16 @@ def group_reach(kind: str, count: int) -> tuple[float, float, float, float]:
 def draw_object(
     kind: str, colour: str, place: str, size: str, horizon: float, rng: random.Random, count: int = 1, widest: float = 0.9
 ) -> ObjectSpec:
-    """Puts an object or a group at most `widest` wide on a plausible spot: in the sky, or on the ground below the horizon."""
+    """Puts an object or a group, at most `widest` wide, on a plausible spot: in the sky, or on the ground below the horizon."""
     left, right, top, bottom = group_reach(kind, count)
     height = _HEIGHTS[size] * KINDS[kind].scale * _FEWER[count] * rng.uniform(0.93, 1.07)
-    if count > 1:
-        height = min(height, widest / (right - left))
+    if count == 1 and place != "centre":
+        widest = min(widest, 0.58)  # so that it is seen to be at one side
+    height = min(height, widest / (right - left))
+    if kind in SKY_KINDS:
+        height = min(height, (horizon - 0.12) / (bottom - top))
     x = place_x(place, height * KINDS[kind].aspect / 2, rng)
-    if count > 1:
-        x = min(max(x, 0.01 - left * height), 0.99 - right * height)
+    x = min(max(x, 0.01 - left * height), 0.99 - right * height)
     if kind in SKY_KINDS:
         first, last = 0.05 - top * height, horizon - 0.06 - bottom * height
         y = rng.uniform(first, max(first + 0.01, last))
@@ -157,14 +159,14 @@ def _draw_objects(ground: str, horizon: float, places: list[str], rng: random.Ra
     """None to two kinds of object, each once or in a group, at different places and in different colours."""
     kinds = [k for k in KINDS if k not in WATER_KINDS or ground in WATER]
     weights = [2.6 if k in WATER_KINDS else 1.0 for k in kinds]
-    number = rng.choices((0, 1, 2), (0.08, 0.72, 0.20))[0]
+    number = rng.choices((0, 1, 2), (0.08, 0.76, 0.16))[0]
     colours = rng.sample(COLOURS, 2)
-    sizes = [rng.choices(SIZES, (0.4, 0.6))[0], "small" if rng.random() < 0.4 else "large"]
+    sizes = [rng.choices(SIZES, (0.25, 0.75))[0], rng.choices(SIZES, (0.5, 0.5))[0]]
     objects: list[ObjectSpec] = []
     for n in range(number):
         free = [0.0 if any(o.kind == k for o in objects) else w for k, w in zip(kinds, weights, strict=True)]
         kind = rng.choices(kinds, free)[0]
-        count = rng.choices((1, 2, 3), (0.76, 0.15, 0.09))[0]
+        count = rng.choices((1, 2, 3), (0.80, 0.13, 0.07))[0]
         widest = (0.86 if number == 1 else 0.44) * (1.0 if sizes[n] == "large" else 0.7)
         objects.append(draw_object(kind, colours[n], places[n], sizes[n], horizon, rng, count, widest))
     return tuple(objects)
