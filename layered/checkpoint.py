@@ -25,13 +25,20 @@ FORMAT = "layered-diffusion"
 FORMAT_VERSION = 1
 _META = ("text_encoder", "preset", "vocabulary", "training")  # what a checkpoint says besides the architecture
 _MORE = ("distilled", "usual")  # what it may say too: settings of a run
+_OVER = "over"  # entry of one that holds only what differs from another, beside it: that one's folder and digest
 
 
 class CheckpointError(ValueError):
     """A checkpoint cannot be read or written; the message says what was wrong and what to do."""
 
 
-def save_checkpoint(folder: str | Path, model: LayeredUNet, meta: Mapping[str, Any], dtype: torch.dtype = torch.float16) -> None:
+def save_checkpoint(
+    folder: str | Path,
+    model: LayeredUNet,
+    meta: Mapping[str, Any],
+    dtype: torch.dtype = torch.float16,
+    over: str | Path | None = None,
+) -> None:
     """Write ``model`` and ``meta`` into ``folder``, weights rounded to ``dtype``.
 
     A file that is there already is replaced only when its successor is whole.
@@ -39,7 +46,10 @@ def save_checkpoint(folder: str | Path, model: LayeredUNet, meta: Mapping[str, A
     ``vocabulary`` (the words of its captions), ``training`` (a summary, any JSON values); and ``distilled`` for a network that
     was distilled into few steps: the settings of the run that it learnt, ``guidance`` being the weight folded into it;
     ``usual``: settings without which it should not be drawn, such as the ``shifts`` or the ``noise`` that it was trained with.
-    Raises CheckpointError when ``meta`` is not of that form, or when a weight is not a finite number in ``dtype``.
+    ``over``: the folder of another checkpoint of this architecture, beside ``folder``; then only the tensors that differ from
+    its are written, and the new one cannot be loaded without it.
+    Raises CheckpointError when ``meta`` is not of that form, when a weight is not a finite number in ``dtype``, or when
+    ``over`` is not beside ``folder``, of another architecture or itself such a checkpoint.
     """
     folder = Path(folder)
     if problem := _problem_of_meta(meta):
@@ -50,7 +60,12 @@ def save_checkpoint(folder: str | Path, model: LayeredUNet, meta: Mapping[str, A
             f"These weights are not finite numbers in {str(dtype).removeprefix('torch.')}: {broken}. "
             "The training has diverged: export an earlier state, or save in float32."
         )
-    header = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    header: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    if over is not None:
+        other = other_beside(folder, over, model.config)
+        theirs = other.state_dict()
+        weights = {name: tensor for name, tensor in weights.items() if not torch.equal(tensor, theirs[name].to(dtype))}
+        header[_OVER] = {"folder": Path(over).resolve().name, "digest": weights_digest(other)}
     config = header | {"model": to_json_dict(model.config)} | {name: meta[name] for name in (*_META, *_MORE) if name in meta}
     try:
         text = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -70,9 +85,14 @@ def load_checkpoint(folder_or_name: str | Path, revision: str | None = None) -> 
     """
     folder = find_checkpoint(folder_or_name, revision)
     config, meta = _read_config(folder / CONFIG_FILE)
+    over = meta.pop(_OVER, None)
     with torch.device("meta"):  # takes no memory: weights that do not fit are refused before anything is allocated
         expected = LayeredUNet(config).state_dict()
-    weights = _read_weights(folder / WEIGHTS_FILE, expected)
+    weights = _read_weights(folder / WEIGHTS_FILE, expected, complete=over is None)
+    if over is not None:
+        model = _other_of(folder, over, config)
+        model.load_state_dict(weights, strict=False)  # names and shapes were checked
+        return model, meta
     with torch.random.fork_rng(devices=[]):  # first values are drawn and replaced; the caller's generator stays as it was
         model = LayeredUNet(config)
     model.load_state_dict(weights, strict=True)
@@ -152,6 +172,35 @@ def _replace(path: Path, write: Callable[[Path], Any]) -> None:
         draft.unlink(missing_ok=True)
 
 
+# ------------------------------------------------------------ one over another
+
+
+def other_beside(folder: str | Path, over: str | Path, config: ModelConfig) -> LayeredUNet:
+    """The network of the checkpoint ``over``, from which a new one in ``folder`` may hold the differences: it lies beside that
+    folder, is of this architecture, and whole. CheckpointError where it is not."""
+    here, there = Path(folder).resolve(), Path(over).resolve()
+    if there.parent != here.parent or there == here:
+        raise CheckpointError(f"Only what differs from {over} is to be saved: choose another folder beside it than {folder}.")
+    theirs, meta = _read_config(find_checkpoint(there) / CONFIG_FILE)
+    if theirs != config or _OVER in meta:
+        raise CheckpointError(f"{over} is no whole checkpoint of this architecture: save all tensors.")
+    return load_checkpoint(there)[0]
+
+
+def _other_of(folder: Path, over: Mapping[str, str], config: ModelConfig) -> LayeredUNet:
+    """The network that the checkpoint in ``folder`` lies over, as its config names it."""
+    other = folder.resolve().parent / over["folder"]
+    needs = f"{folder} holds only what differs from the checkpoint {over['folder']}, which must be beside it"
+    if not (other / CONFIG_FILE).is_file():
+        raise CheckpointError(f"{needs}: {other} is missing. Copy or download the two together.")
+    if _OVER in _read_config(other / CONFIG_FILE)[1]:
+        raise CheckpointError(f"{needs} and whole: {other} lies over another one. Copy or download the two together.")
+    model, _ = load_checkpoint(other)
+    if model.config != config or weights_digest(model) != over["digest"]:
+        raise CheckpointError(f"{needs} as it was then: {other} is another one. Copy or download the two together.")
+    return model
+
+
 # ----------------------------------------------------------------- config.json
 
 
@@ -180,7 +229,7 @@ def _read_config(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
 
 def _problem_of_meta(meta: Mapping[str, Any]) -> str | None:
     """What is wrong with the entries beside the architecture, as a sentence; None if nothing is."""
-    if unknown := sorted(set(meta) - {*_META, *_MORE}):
+    if unknown := sorted(set(meta) - {*_META, *_MORE, _OVER}):
         return f"unknown entries {', '.join(unknown[:5])}; known are {', '.join((*_META, *_MORE))}."
     if missing := [name for name in _META if name not in meta]:
         return f"it lacks {', '.join(missing)}."
@@ -191,6 +240,15 @@ def _problem_of_meta(meta: Mapping[str, Any]) -> str | None:
     words = meta["vocabulary"]
     if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
         return "vocabulary must be a list of words."
+    over = meta.get(_OVER)
+    if over is not None and not (
+        isinstance(over, Mapping)
+        and set(over) == {"folder", "digest"}
+        and all(isinstance(value, str) for value in over.values())
+        and over["folder"] not in ("", ".", "..")
+        and not set(over["folder"]) & set("/\\\0")
+    ):
+        return "over must name the folder beside this one that it lies over, and its digest."
     for name in _MORE:
         try:
             sample_config_from_dict(meta.get(name, {}))
@@ -202,15 +260,17 @@ def _problem_of_meta(meta: Mapping[str, Any]) -> str | None:
 # ----------------------------------------------------------- model.safetensors
 
 
-def _read_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint in float32, exactly those of ``expected`` in name and shape, all of them finite."""
+def _read_weights(path: Path, expected: Mapping[str, Tensor], complete: bool) -> dict[str, Tensor]:
+    """The tensors of a checkpoint in float32, those of ``expected`` in name and shape (all of them where it is ``complete``), all
+    of them finite."""
     with path.open("rb") as stream:
         if stream.read(20) == b"version https://git-":
             raise CheckpointError(f"{path} is only a Git LFS pointer: run `git lfs pull`, or fetch it with `hf download`.")
     try:
         with safe_open(path, framework="pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            if problem := _problem_of_shapes(shapes, {name: tuple(tensor.shape) for name, tensor in expected.items()}):
+            wanted = {name: tuple(tensor.shape) for name, tensor in expected.items() if complete or name in shapes}
+            if problem := _problem_of_shapes(shapes, wanted):
                 raise CheckpointError(
                     f"The weights in {path} are of another architecture than the config beside them: {problem}. "
                     "Use the two files of one and the same checkpoint."

@@ -102,6 +102,51 @@ def test_the_single_resolution_twin_is_saved_as_such(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path)[0].config.scales == (32,)
 
 
+@pytest.fixture
+def over(folder: Path) -> Path:
+    """A checkpoint that holds what differs from the one in ``folder``."""
+    model, meta = load_checkpoint(folder)
+    with torch.no_grad():
+        model.trunk_input.bias.add_(1)
+    save_checkpoint(folder.parent / "few", model, meta, over=folder)
+    return folder.parent / "few"
+
+
+def test_one_over_another_holds_only_what_differs(folder: Path, over: Path) -> None:
+    assert list(load_file(over / "model.safetensors")) == ["trunk_input.bias"]
+    (model, meta), (other, _) = load_checkpoint(over), load_checkpoint(folder)
+    assert meta == META and not model.training
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor, other.state_dict()[name] + float(name == "trunk_input.bias"), atol=1e-3, rtol=0)
+    save_checkpoint(folder.parent / "whole", model, meta)
+    assert load_file(folder.parent / "whole" / "model.safetensors").keys() == model.state_dict().keys()
+
+
+def test_one_over_another_needs_that_very_one_beside_it(folder: Path, over: Path, tmp_path: Path) -> None:
+    lonely = shutil.copytree(over, tmp_path / "elsewhere" / "few")
+    with pytest.raises(CheckpointError, match="copy is missing"):
+        load_checkpoint(lonely)
+    model, meta = load_checkpoint(over)
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        save_checkpoint(folder.parent / "fewer", model, meta, over=over)
+    for elsewhere in (folder, tmp_path / "deeper" / "few"):
+        with pytest.raises(CheckpointError, match="another folder beside it"):
+            save_checkpoint(elsewhere, model, meta, over=folder)
+    save_checkpoint(folder, tiny_model(), META)
+    with pytest.raises(CheckpointError, match="as it was then"):
+        load_checkpoint(over)
+    edit_config(folder, lambda data: data.update(over={"folder": "few", "digest": ""}))
+    with pytest.raises(CheckpointError, match="lies over another one"):
+        load_checkpoint(over)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../copy", "a/b", "a\\b", "/etc", 3, None])
+def test_one_over_another_names_a_folder_beside_it(over: Path, name: Any) -> None:
+    edit_config(over, lambda data: data["over"].update(folder=name))
+    with pytest.raises(CheckpointError, match="over must name the folder beside"):
+        load_checkpoint(over)
+
+
 def test_loading_leaves_the_global_generator_alone(saved: Path) -> None:
     before = torch.get_rng_state()
     load_checkpoint(saved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 
@@ -15,9 +16,10 @@ from layered.pipeline import LayeredPipeline
 from layered.sampler import clip_x0, ddim_step, make_generators, sample
 from layered.schedule import Schedule, timesteps
 from layered.training.batches import Batches
-from layered.training.distill import Distiller, ddim_steps, distillation_plan, parse, step_target
+from layered.training.distill import Distiller, ddim_steps, distillation_plan, main, parse, step_target
 from layered.training.errors import TrainingError
 from layered.training.loop import new_model
+from layered.training.optim import split_parameters
 from layered.training.plan import TrainConfig
 from layered.training.state import load_progress
 from tests.test_training import Gradients, encode
@@ -157,6 +159,17 @@ def test_the_student_comes_nearer_to_its_teacher(tmp_path, number) -> None:
         assert torch.equal(taught, before)
 
 
+def test_a_small_student_leaves_the_matrices_of_the_trunk_alone(tmp_path) -> None:
+    plan = distillation_plan(tiny(), TEACHER, [4, 2], matrices=False)
+    plan = [dataclasses.replace(stage, pictures=8, batch=4, warmup=1) for stage in plan]
+    model = gentle()
+    before = copy.deepcopy(model.state_dict())
+    trainer(tmp_path, plan, model).run()
+    same = {name for name, tensor in model.state_dict().items() if torch.equal(tensor, before[name])}
+    matrices = {id(parameter) for parameter in split_parameters(model, (16, 32, 64))[0]}
+    assert same == {name for name, parameter in model.named_parameters() if id(parameter) in matrices} and same
+
+
 def test_a_stopped_distillation_resumes_to_the_bit_with_the_same_teachers(tmp_path) -> None:
     plan = stages(2, 1, pictures=12)
     through = trainer(tmp_path / "a", plan, save_minutes=0)
@@ -270,5 +283,9 @@ def test_mistakes_get_a_sentence(tmp_path) -> None:
         distillation_plan(tiny().single_resolution(), TEACHER, [4], top=32)
     with pytest.raises(ValueError, match="no jitter"):
         Distiller(gentle(), stages(2), TrainConfig(autocast=False), [Gradients()], encode, tmp_path, teacher=TEACHER)
+    save_checkpoint(tmp_path / "whole", gentle(), {"text_encoder": "x", "preset": "aligned", "vocabulary": [], "training": {}})
+    command = ["--checkpoint", str(tmp_path / "whole"), "--run", "r", "--pictures", "1", "--small", "--export"]
+    with pytest.raises(SystemExit, match="another folder beside it"):
+        main([*command, str(tmp_path / "deeper" / "few")])
     with pytest.raises(SystemExit, match="2"):
         parse(["--checkpoint", str(tmp_path), "--run", "r", "--pictures", "1", "--export", str(tmp_path)])

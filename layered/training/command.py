@@ -139,11 +139,12 @@ def carry_out(
     kind: Callable[..., Trainer] = Trainer,
     sheet: Callable[[StageConfig], SampleConfig],
     more: Mapping[str, Any] | None = None,
+    over: str | None = None,
 ) -> None:
     """Train ``model`` by a trainer of this ``kind``, draw sheets with the settings that ``sheet`` has for a stage, and export.
 
     ``start``: meta of the checkpoint that the run starts from, empty for a fresh network; ``more``: what the new one's says
-    beyond that.
+    beyond that; ``over``: the checkpoint that it holds the differences from, if it is not to be whole.
     """
     encoder, width, encode = open_text(options, start.get("text_encoder"), config.autocast)
     if width != model.config.text_width and not start:  # a fresh network takes states of any width
@@ -201,7 +202,7 @@ def carry_out(
             **({"usual": config.learnt} if config.learnt else {}),
             **(more or {}),
         }
-        save_checkpoint(options.export, model, meta)
+        save_checkpoint(options.export, model, meta, over=over)
         print(f"Wrote {options.export}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters.")
 
 

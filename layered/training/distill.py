@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from layered.checkpoint import CheckpointError, other_beside
 from layered.config import PRESETS, SPACINGS, Clipping, ModelConfig, SampleConfig
 from layered.diffusion import GuidedDenoiser, awake_scales
 from layered.sampler import Denoiser, clip_x0, ddim_step
@@ -74,12 +75,13 @@ def sleep_of(config: ModelConfig, teacher: SampleConfig) -> float | None:
 
 
 def distillation_plan(
-    config: ModelConfig, teacher: SampleConfig, steps: Sequence[int], top: int | None = None
+    config: ModelConfig, teacher: SampleConfig, steps: Sequence[int], top: int | None = None, matrices: bool = True
 ) -> tuple[StageConfig, ...]:
     """A stage that folds the guidance in (none for a weight of 1), then one for every number of ``steps``, each half the last.
 
     ``teacher``: guidance, sleeping and spacing of the runs that are learnt; ``top``: the finest scale that learns, in pixels;
-    finer ones stay as they are. ValueError for steps that are not halved, and for those in whose last step a level would sleep.
+    finer ones stay as they are; ``matrices``: whether the trunk's matrices learn too. ValueError for steps that are not halved,
+    and for those in whose last step a level would sleep.
     """
     top = top or config.all_sizes[-1]
     sizes = config.upto(top).all_sizes
@@ -97,7 +99,7 @@ def distillation_plan(
             f"With steps {steps[-1]}, level {asleep[0]} has a log-SNR of {float(last[asleep[0]]):.1f} in the last one and would "
             "sleep, so it would never draw: let levels sleep only below that, or take more steps."
         )
-    usual = StageConfig("guidance", top, sizes, batch=16, lr=2e-4, warmup=20, decay=1.0)
+    usual = StageConfig("guidance", top, sizes, batch=16, lr=2e-4, warmup=20, decay=1.0, matrices=matrices)
     halved = [dataclasses.replace(usual, name=f"steps-{count}", steps=count, spacing=teacher.spacing) for count in steps]
     return (*([] if teacher.guidance == 1 else [usual]), *halved)
 
@@ -178,6 +180,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--guided-up-to", type=int, default=USUAL.guided_up_to, help="finest scale that is guided, in pixels")
     parser.add_argument("--top", type=int, help="finest scale that learns; finer ones stay as they are (default: all learn)")
+    parser.add_argument(
+        "--small",
+        action="store_true",
+        help="leave the trunk's matrices as they are, and export only what changed: needs the teacher's folder beside it",
+    )
     parser.add_argument("--spacing", choices=SPACINGS, default=USUAL.spacing, help="of the steps (default: %(default)s)")
     parser.add_argument(
         "--sleep-below", type=float, default=USUAL.sleep_below, help="log-SNR under which a level is not computed"
@@ -193,6 +200,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     team = make_team(options)
     model, start = load_start("--checkpoint", options.checkpoint)
+    if options.small and options.export:
+        try:
+            other_beside(options.export, options.checkpoint, model.config)
+        except CheckpointError as error:
+            raise SystemExit(f"--small: {error}") from error
     preset, known = options.preset or start["preset"], start.get("usual", {})
     noise, shifts = known.get("noise", USUAL.noise), None if options.preset else known.get("shifts")
     try:
@@ -208,7 +220,7 @@ def main(arguments: list[str] | None = None) -> None:
             shifts=shifts,
             solver="ddim",
         )
-        plan = with_budgets(distillation_plan(model.config, teacher, options.steps, options.top), options)
+        plan = with_budgets(distillation_plan(model.config, teacher, options.steps, options.top, not options.small), options)
     except ValueError as error:
         raise SystemExit(str(error)) from error
     if teacher.guidance != 1 and plan[0].steps:
@@ -236,6 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
         kind=functools.partial(Distiller, teacher=teacher),
         sheet=lambda stage: dataclasses.replace(teacher, steps=stage.steps or teacher.steps, guidance=1.0),
         more={"distilled": {"steps": plan[-1].steps or teacher.steps, "guidance": folded, **learnt}},
+        over=options.checkpoint if options.small else None,
     )
 
 

@@ -28,12 +28,12 @@ def split_parameters(model: LayeredUNet, sizes: tuple[int, ...]) -> tuple[list[n
 
 
 def make_optimizers(model: LayeredUNet, stage: StageConfig, config: TrainConfig, team: Team) -> list[torch.optim.Optimizer]:
-    """Muon and AdamW at one learning rate; Muon only where there are matrices for it."""
+    """Muon and AdamW at one learning rate; Muon only where there are matrices for it that learn."""
     matrices, others = split_parameters(model, stage.train)
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(others, lr=stage.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
     ]
-    if matrices:
+    if matrices and stage.matrices:
         optimizers.append(Muon(matrices, lr=stage.lr, weight_decay=config.weight_decay, spread=team.spread))
     return optimizers
 

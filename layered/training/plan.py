@@ -30,6 +30,7 @@ class StageConfig:
     pictures: int | None = None  # budget in pictures seen
     batch: int = 64
     lr: float = 1e-3  # of AdamW and of Muon (Muon's is matched to AdamW's update size)
+    matrices: bool = True  # whether the trunk's matrices of attention and MLP learn too, or stay as they are
     crop: int | None = None  # side of the square that each finer scale is cut to; None: full frames
     time: TimeDraw = "uniform"  # how t is drawn: uniform, such that the log-SNR of the stage's top level is, or logit-normal
     steps: int | None = None  # distillation: t is that of a step in a run of so many, in turn; None: as ``time`` says
