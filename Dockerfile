@@ -20,7 +20,7 @@ RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu 
 COPY app.py ./
 COPY layered ./layered
 COPY assets ./assets
-COPY checkpoints/vista-512 ./checkpoints/vista-512
+COPY checkpoints ./checkpoints
 
 USER layered
 EXPOSE 7860

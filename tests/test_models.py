@@ -133,6 +133,16 @@ def test_a_distilled_model_starts_from_its_own_settings(tmp_path):
     assert drawn["total"] == 4 and drawn["query"] == "prompt=a+red+balloon&seed=7"  # the rest is the page's default
 
 
+def test_examples_of_a_further_model_lie_in_a_folder_of_its_name(tmp_path):
+    pipeline = student()
+    pipeline.digest = "abc"
+    settings = StudioSettings(examples=(("One", "a red balloon"),), drawn_before=str(tmp_path))
+    first = Handlers(FakePipeline(pause=0.0), settings, Worker())
+    draw_examples(Handlers(pipeline, settings, Worker()), tmp_path / "fake-128-few", [7], cores=1)
+    further = Handlers(pipeline, settings, Worker(), first)
+    assert Examples(further).get("example-one")["total"] == 4 and not Examples(first).runs
+
+
 def test_the_shipped_checkpoints_are_offered_unless_others_are_named(tmp_path, monkeypatch):
     for name, text in (
         ("b", '{"format": "layered-diffusion"}'),

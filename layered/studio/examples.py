@@ -2,7 +2,8 @@
 
 One file per example holds the run as the page receives it, its settings, and a digest of the weights that drew it. A file counts
 only while the served checkpoint has that digest and a run of these settings would be described in the same words. A setting
-that was not there yet when it was drawn is at its default, which draws what was drawn before.
+that was not there yet when it was drawn is at its default, which draws what was drawn before. Those of a further model lie in a
+folder of its own: ``--checkpoint checkpoints/fast --out assets/examples/fast``.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Examples:
 
 def _files(handlers: Handlers) -> Iterator[tuple[Path, str]]:
     for name, prompt in handlers.settings.examples:
-        path = Path(handlers.settings.drawn_before) / f"{slug(name)}.json"
+        path = Path(handlers.settings.drawn_before) / handlers.slug / f"{slug(name)}.json"
         if path.is_file():
             yield path, prompt
 
