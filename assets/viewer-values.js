@@ -1,6 +1,7 @@
 // A run's values as the server makes them, and what is fetched besides. Part of viewer.js, whose names it uses.
 
 const CHUNK = 6; // noisy states fetched at once
+const PAUSES_MS = [500, 1000, 2000, 4000]; // before a server that gave no missing step is asked again
 
 function store(frame) {
   run.frames[frame.step] = frame;
@@ -37,15 +38,19 @@ function take(value) {
   drawCurves();
 }
 
-// The run is over. Of values that come close together gradio hands on the last: the others are fetched, then it is done.
+// The run is over. Of values that come close together gradio hands on the last: the others are fetched, then it is done. A server
+// that others keep busy gives fewer than were asked for, or none: then it is asked again, after longer and longer pauses.
 async function fetchMissing() {
   const asked = run;
-  for (;;) {
-    const steps = [...Array(run.total).keys()].filter((step) => !run.frames[step] || run.frames[step].pending.length);
-    const frames = steps.length ? await server.frames({ run: run.id, steps, kind: "frame" }).catch(() => null) : null;
+  const missing = () => [...Array(asked.total).keys()].filter((step) => !asked.frames[step] || asked.frames[step].pending.length);
+  for (let steps = missing(), tries = 0; steps.length; ) {
+    const before = steps.length, frames = await server.frames({ run: asked.id, steps, kind: "frame" }).catch(() => []);
     if (run !== asked) return;
-    if (!frames?.length) break;
     frames.forEach(store);
+    steps = missing();
+    if (steps.length < before) tries = 0;
+    else if (tries === PAUSES_MS.length) break;
+    else await new Promise((wake) => setTimeout(wake, PAUSES_MS[tries++]));
   }
   if (state === "running") setState("done", "Finished.");
   drawCurves();
