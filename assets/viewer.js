@@ -1,5 +1,5 @@
 // The viewer: receives one small value per step, keeps the steps in the page, and shows, replays and plots them without the server.
-// Its panels, curves and comparisons are in viewer-*.js, which come before it in one function.
+// Its values, panels, curves and comparisons are in viewer-*.js, which come before it in one function.
 // Gradio gives element, trigger, props, server, upload, watch. Text arrives as data and is only ever set as textContent.
 const root = element.querySelector(".viewer");
 const find = (selector) => root.querySelector(selector);
@@ -10,7 +10,6 @@ const PLAY_MS = 120;
 const DOUBLE_CLICK_MS = 700;
 const FREE_MS = 8000; // gradio has answered a cancellation by then, or the connection is lost
 const SETTLE_MS = 100; // a cancelled run's .then and .failure come together, in either order: both before the next run
-const CHUNK = 6; // noisy states fetched at once
 const EXPLAIN = {
   change: "How much a scale's prediction moved since the step before (root mean square, in units of −1 … 1).",
   logsnr: "Log signal-to-noise ratio λ of each scale: the picture is decided where its line crosses zero.",
@@ -109,7 +108,9 @@ function seek(index) {
 const kept = () => (run ? run.frames.filter(Boolean).length : 0);
 const whole = (of = run) => (of ? of.frames.filter((frame) => frame && !frame.pending.length).length : 0); // with every scale
 
-// ---------------------------------------------------------------- values from the server
+// ---------------------------------------------------------------- what the page around it calls
+
+const busy = () => state === "running" || state === "waiting";
 
 function begin() {
   pause();
@@ -120,84 +121,6 @@ function begin() {
   hold.begin();
   setState("waiting", "Waiting for the model.");
 }
-
-function store(frame) {
-  run.frames[frame.step] = frame;
-  scrub.max = Math.max(run.total - 1, 1);
-  scrub.disabled = false;
-  root.dataset.steps = kept();
-  root.dataset.whole = whole();
-}
-
-function take(value) {
-  if (!value || !value.run) return;
-  const fresh = value.run !== run?.id;
-  if (fresh && (cancelled || past.some((one) => one.id === value.run))) return; // or said again while an earlier run is on show
-  if (fresh) {
-    const scales = Object.keys(value.frame.measures.logsnr).sort((a, b) => a - b);
-    if (scales.join() !== [...figures.keys()].join()) buildPanels(scales);
-    remember(run);
-    run = { id: value.run, frames: [], scales, finer: value.frame.pending };
-    cursor = -1;
-    pause();
-    setFollow(true);
-    root.dataset.run = value.run;
-    setState("running", "Started: " + value.total + " steps.");
-  }
-  const { step } = value.frame;
-  run.pace = step > run.latest ? (value.seconds - run.seconds) / (step - run.latest) : 0; // seconds that the newest step took
-  run.latest = step;
-  Object.assign(run, { total: value.total, seconds: value.seconds, seed: value.seed, query: value.query, settings: value.settings, python: value.python });
-  store(value.frame);
-  if (fresh) showComparison();
-  if (value.state === "done") fetchMissing();
-  if (follow) show(value.frame.step);
-  else status();
-  drawCurves();
-}
-
-// The run is over. Of values that come close together gradio hands on the last: the others are fetched, then it is done.
-async function fetchMissing() {
-  const asked = run;
-  for (;;) {
-    const steps = [...Array(run.total).keys()].filter((step) => !run.frames[step] || run.frames[step].pending.length);
-    const frames = steps.length ? await server.frames({ run: run.id, steps, kind: "frame" }).catch(() => null) : null;
-    if (run !== asked) return;
-    if (!frames?.length) break;
-    frames.forEach(store);
-  }
-  if (state === "running") setState("done", "Finished.");
-  drawCurves();
-  drawHistory();
-}
-
-// Noisy states cost three times the bytes of predictions: they are fetched when they are looked at, the step on show first.
-let loading = false;
-async function loadStates() {
-  if (loading) return;
-  loading = true;
-  const asked = run;
-  let gone = false;
-  while (view === "z" && run === asked && !gone) {
-    const steps = run.frames.filter((frame) => frame && !frame.z).map((frame) => frame.step);
-    if (!steps.length) break;
-    steps.sort((a, b) => Math.abs(a - cursor) - Math.abs(b - cursor));
-    const got = await server.frames({ run: run.id, steps: steps.slice(0, steps[0] === cursor ? 1 : CHUNK), kind: "z" }).catch(() => null);
-    gone = !got || !got.length;
-    for (const { step, z } of got || []) {
-      const frame = asked.frames[step]; // it may have grown meanwhile: then its z is fetched again
-      if (asked.scales.every((size) => z[size] || frame.pending.includes(Number(size)))) frame.z = z;
-    }
-    if (run === asked && got?.some(({ step }) => step === cursor)) show(cursor);
-  }
-  loading = false;
-  if (run !== asked && view === "z") loadStates();
-  if (gone && run === asked) find(".status").textContent = "the noisy states of this run are no longer kept: run it again";
-}
-
-// ---------------------------------------------------------------- what the page around it calls
-
-const busy = () => state === "running" || state === "waiting";
 
 function stop() {
   if (!busy()) return;

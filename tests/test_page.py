@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -91,6 +92,47 @@ def test_steps_replay_without_the_server(studio):
             until(page, "measure", name)
             assert page.locator(".curves polyline").count() == 3
             assert page.locator(".curves polyline").first.get_attribute("points").count(",") >= 5 - (name == "agreement")
+
+
+@pytest.fixture
+def thinned(server, monkeypatch):
+    """``thinned(frames)``: of a run's steps the page hears the first and the last, and fetches the others from ``frames``."""
+    handlers = server[2]
+    run = handlers.run
+
+    def ends_only(*given):
+        return ((value, of) for value, of in run(*given) if value["frame"]["step"] in (0, value["total"] - 1))
+
+    def thin(frames) -> None:
+        monkeypatch.setattr(handlers, "run", ends_only)
+        monkeypatch.setattr(handlers, "frames", frames)
+
+    return thin
+
+
+def test_missing_steps_are_asked_for_again_while_the_server_is_busy(studio, server, thinned):
+    frames, asked = server[2].frames, []
+
+    def busy(wanted):
+        asked.append(wanted["steps"])
+        return [] if len(asked) in (1, 3) else frames(wanted | {"steps": wanted["steps"][:2]})
+
+    thinned(busy)
+    page = studio("?steps=6&seed=1")
+    draw(page)
+    assert state(page, "steps") == "6"
+    assert asked == [[1, 2, 3, 4], [1, 2, 3, 4], [3, 4], [3, 4]]
+
+
+def test_steps_that_never_come_are_not_asked_for_without_end(studio, thinned):
+    asked = []
+    thinned(lambda wanted: asked.append(time.monotonic()) or [])
+    page = studio("?steps=6&seed=1")
+    draw(page)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert state(page, "steps") == "2" and 2 <= len(pauses) <= 5 and pauses[-1] > pauses[0]
+    page.wait_for_timeout(3000)
+    assert len(asked) == len(pauses) + 1
 
 
 def test_noisy_states_are_fetched_once_when_looked_at(studio):

@@ -41,7 +41,8 @@ class _Drawn(gr.HTML):
 class Viewer(_Drawn):
     """Panels, replay and curves. Value: one step, see ``handlers.step_value``. Never an event's input: it would upload."""
 
-    asset_name, parts = "viewer", ("hold-stop", "viewer-panels", "viewer-curves", "viewer-compare", "viewer-experiments")
+    asset_name = "viewer"
+    parts = ("hold-stop", "viewer-values", "viewer-panels", "viewer-curves", "viewer-compare", "viewer-experiments")
 
     def __init__(self, scales: tuple[int, ...], **kwargs: Any) -> None:
         shown = list(shown_scales(scales))

@@ -143,6 +143,7 @@ class Explore:
 
     def _run(self, given: dict[Any, Any], request: gr.Request) -> Iterator[tuple[Any, Any]]:
         values = {name: given[component] for name, component in self.controls.values.items()}
+        yield {}, gr.skip()  # before any work: gradio closes a cancelled run only where it has had a value of it
         first = True
         for value, run in self.handlers.run(given[self.prompt], values, request.session_hash or ""):
             yield value, (run.config.seed if first else gr.skip())

@@ -223,6 +223,7 @@ class Sweep:
     def _draw(self, given: dict[Any, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
         with refused():
             grid = self.sweeper.grid(*self._asked(given))
+        yield {}  # before any work: gradio closes a cancelled sweep only where it has had a value of it
         for _sweep, _result, told in self.sweeper.run(grid, request.session_hash or ""):
             yield told
 
