@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -70,6 +70,43 @@ def test_closing_a_stream_does_not_wait() -> None:
     items.close()  # waiting for the second item here, it would never be released
     go_on.set()
     assert worker.call(lambda: list(released)) == [True]
+
+
+def test_a_stream_may_be_closed_by_the_garbage_collector_while_work_is_put_in_line(monkeypatch) -> None:
+    """It runs wherever something is allocated; were a lock held there, that thread would wait for itself for ever."""
+    worker, closed = Worker(), []
+
+    def count() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed.append(threading.get_ident())
+
+    dropped = worker.stream(count())
+    next(dropped)
+    holding = [dropped]
+    del dropped
+    make = Future.__init__
+
+    def collecting(self) -> None:  # every executor and every queue of work makes a future
+        make(self)
+        if holding:
+            holding.clear()
+
+    monkeypatch.setattr(Future, "__init__", collecting)
+    done = threading.Thread(target=worker.call, args=(int,), daemon=True)
+    done.start()
+    done.join(30)
+    assert not done.is_alive() and closed == [worker.call(threading.get_ident)]
+
+
+def test_the_thread_ends_with_its_worker() -> None:
+    worker = Worker()
+    thread = worker.call(threading.current_thread)
+    assert thread.is_alive()
+    del worker
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_mistakes_reach_whoever_asked() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Generator, Hashable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,13 +32,17 @@ class Worker:
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="layered")
+        # Not an executor: its submit takes a lock, and a stream may be closed by the garbage collector within that very submit.
+        self._work: SimpleQueue[tuple[Future, Callable[[], Any]] | None] = SimpleQueue()
+        thread = threading.Thread(target=_work_off, args=(self._work,), name="layered", daemon=True)
+        thread.start()
+        weakref.finalize(self, _end, self._work, thread)  # at the interpreter's end too
         self._aside: dict[Hashable, Future] = {}  # by who asked
         self._lock = threading.Lock()
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """What ``function(*args, **kwargs)`` returns or raises, run in its turn: a stream has one item at most before it."""
-        return self._thread.submit(copy_context().run, function, *args, **kwargs).result()
+        return self._submit(copy_context().run, function, *args, **kwargs).result()
 
     def aside(self, who: Hashable, function: Callable[..., T], *args: Any) -> T:
         """As ``call``, for what pages ask beside their runs, which no queue of Gradio's bounds.
@@ -51,7 +56,7 @@ class Worker:
                 raise Busy("Many visitors ask for pictures at once, more than this page can make: try again in a moment.")
             if older is not None:
                 older.cancel()
-            mine = self._aside[who] = self._thread.submit(copy_context().run, function, *args)
+            mine = self._aside[who] = self._submit(copy_context().run, function, *args)
         try:
             return mine.result()
         except CancelledError:
@@ -67,12 +72,36 @@ class Worker:
         Closing it closes the generator before any later work, and waits for nothing: Gradio closes in its event loop.
         """
         run = copy_context().run  # with the visitor's request, by which a GPU is lent
-        waiting = self._thread.submit(run, next, items, END)
+        waiting = self._submit(run, next, items, END)
         try:
             while (item := waiting.result()) is not END:
-                waiting = self._thread.submit(run, next, items, END)
+                waiting = self._submit(run, next, items, END)
                 yield item
         finally:
             waiting.cancel()
-            with contextlib.suppress(RuntimeError):  # the interpreter is ending
-                self._thread.submit(items.close)
+            self._submit(items.close)
+
+    def _submit(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> Future[T]:
+        """Puts a call in line. Takes no lock that its own thread may hold already."""
+        future: Future[T] = Future()
+        self._work.put((future, lambda: function(*args, **kwargs)))
+        return future
+
+
+def _work_off(work: SimpleQueue[tuple[Future, Callable[[], Any]] | None]) -> None:
+    """Makes what is in line, one after the other, until it finds None."""
+    while (piece := work.get()) is not None:
+        future, make = piece
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(make())
+            except BaseException as error:  # whoever waits gets it
+                future.set_exception(error)
+        del piece, future, make  # nothing is held while the next is waited for
+
+
+def _end(work: SimpleQueue[tuple[Future, Callable[[], Any]] | None], thread: threading.Thread) -> None:
+    """Lets the thread finish what is in line. Nobody waits for it but the interpreter, which would tear PyTorch down under it."""
+    work.put(None)
+    if threading.current_thread() is not thread and not threading.main_thread().is_alive():
+        thread.join(5)
