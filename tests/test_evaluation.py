@@ -139,6 +139,7 @@ def test_losses_of_the_coarsest_scales_alone_by_fifths_of_t(pipeline) -> None:  
 def test_losses_are_repeatable_and_a_level_without_effect_is_plain_enlargement(pipeline) -> None:  # noqa: F811
     losses = unseen_losses(pipeline, 5)
     assert losses == unseen_losses(pipeline, 5) and tuple(losses) == pipeline.scales
+    assert losses != unseen_losses(pipeline, 5, seed=401)
     assert losses[16].enlarged is None and losses[64].mean != losses[64].enlarged
     levels = [dataclasses.replace(level, prediction="x") for level in pipeline.model.config.levels]
     fresh = LayeredUNet(dataclasses.replace(pipeline.model.config, levels=tuple(levels)))  # its output convolutions are zero

@@ -16,12 +16,14 @@ from gradio_client import Client
 import app
 from layered.checkpoint import checkpoints_in
 from layered.config import SampleConfig
+from layered.pipeline import LayeredPipeline
 from layered.studio import StudioSettings, Worker, build_studio
 from layered.studio.examples import Examples, draw_examples
 from layered.studio.explore import Explore
 from layered.studio.handlers import Handlers
 from layered.studio.links import flatten
 
+ROOT = Path(__file__).parents[1]
 FEW = SampleConfig(steps=4, guidance=1.0, solver="ddim")
 
 
@@ -141,6 +143,17 @@ def test_examples_of_a_further_model_lie_in_a_folder_of_its_name(tmp_path):
     draw_examples(Handlers(pipeline, settings, Worker()), tmp_path / "fake-128-few", [7], cores=1)
     further = Handlers(pipeline, settings, Worker(), first)
     assert Examples(further).get("example-one")["total"] == 4 and not Examples(first).runs
+
+
+def test_what_is_shipped_belongs_together():
+    """Every checkpoint loads, the one that lies over another too, and has all examples, drawn by its own weights."""
+    worker, first, settings = Worker(), None, StudioSettings()
+    names = sorted((path.name for path in checkpoints_in(ROOT / "checkpoints")), key=len)
+    assert names == ["vista-512", "vista-512-few"]
+    for name in names:
+        handlers = Handlers(LayeredPipeline.from_pretrained(ROOT / "checkpoints" / name), settings, worker, first)
+        first = first or handlers
+        assert len(Examples(handlers).runs) == len(settings.examples), name
 
 
 def test_the_shipped_checkpoints_are_offered_unless_others_are_named(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from layered.cost import beside_paper, beside_twin, measure_config
 from layered.evaluation.ablations import ABLATIONS
 from layered.evaluation.accuracy import prompt_accuracy
 from layered.evaluation.leak import leaks_of
-from layered.evaluation.loss import LOGSNRS, detail_errors, unseen_losses
+from layered.evaluation.loss import LOGSNRS, WORLD_SEED, detail_errors, unseen_losses
 from layered.evaluation.matched import compare_command, floor_measures, run_ablations
 from layered.evaluation.metrics import wilson_interval
 from layered.evaluation.probe import ProbeConfig, load_probe, save_probe
@@ -54,6 +54,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     sheet.add_argument("--columns", type=int, default=1, help="prompts side by side")
     loss = commands.add_parser("loss", help="loss per scale on vistas that no training run has seen")
     loss.add_argument("--pictures", type=int, default=256)
+    loss.add_argument(
+        "--world",
+        type=int,
+        default=WORLD_SEED,
+        metavar="SEED",
+        help="of the vistas; a training set's shows overfitting",
+    )
     loss.add_argument("--up-to", type=int, metavar="PIXELS", help="the finest scale that is looked at (default: all are)")
     detail = commands.add_parser("detail", help="what each level adds to the one below, by noise level, on unseen vistas")
     detail.add_argument("--pictures", type=int, default=12)
@@ -178,7 +185,7 @@ def _run(options: argparse.Namespace) -> None:
             print(json.dumps(row))
         print(json.dumps({"threads": torch.get_num_threads(), "peak_memory_mib": round(peak_memory())}))
     elif options.command == "loss":
-        for size, loss in unseen_losses(pipeline, options.pictures, up_to=options.up_to).items():
+        for size, loss in unseen_losses(pipeline, options.pictures, options.world, options.up_to).items():
             row = {"scale": size} | loss._asdict()
             print(json.dumps({name: _rounded(value) for name, value in row.items()}))
     elif options.command == "leak":
