@@ -59,6 +59,20 @@ class TextStates:
         keep = ~dropped
         return TextStates(self.tokens, self.mask & keep[:, None], self.pooled * keep[:, None])
 
+    def blurred(self, noise: float, hidden: float, generator: torch.Generator) -> TextStates:
+        """The same batch told less exactly, so that words near those of the training captions come to mean the same.
+
+        Every state gets Gaussian noise of ``noise`` times its own deviation over the channels; every token is hidden from
+        attention with the probability ``hidden``. ``generator`` is on the states' device.
+        """
+
+        def noisy(states: Tensor) -> Tensor:
+            drawn = torch.randn(states.shape, generator=generator, device=states.device)
+            return states + noise * states.std(dim=-1, keepdim=True) * drawn
+
+        seen = torch.rand(self.mask.shape, generator=generator, device=self.mask.device) >= hidden
+        return TextStates(noisy(self.tokens), self.mask & seen, noisy(self.pooled))
+
 
 Prompts = TextStates | Mapping[int, TextStates]  # one prompt for all scales, or each scale's own
 

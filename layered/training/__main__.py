@@ -57,6 +57,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def _add_noise_and_loss(parser: argparse.ArgumentParser) -> None:
+    text = parser.add_argument_group("text")
+    text.add_argument(
+        "--text-noise", type=float, default=USUAL.text_noise, help="noise on the text states, in units of their own deviation"
+    )
+    text.add_argument("--token-dropout", type=float, default=USUAL.token_dropout, help="fraction of the tokens that is hidden")
     noise = parser.add_argument_group("noise and schedule")
     noise.add_argument("--noise", choices=SHARED_NOISE, default=USUAL.noise, help="how the scales share their noise")
     noise.add_argument(
@@ -64,6 +69,12 @@ def _add_noise_and_loss(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=USUAL.independent,
         help=f"fraction of the samples whose scales have independent noise instead (default: {USUAL.independent:g})",
+    )
+    noise.add_argument(
+        "--noise-slack",
+        type=float,
+        default=USUAL.noise_slack,
+        help=f"up to this part of every scale's shared noise is its own, drawn per sample (default: {USUAL.noise_slack:g})",
     )
     noise.add_argument("--preset", choices=PRESETS, default=USUAL.preset, help="schedule preset of half the samples")
     noise.add_argument(
@@ -113,8 +124,11 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
     try:
         return TrainConfig(
             seed=options.seed,
+            text_noise=options.text_noise,
+            token_dropout=options.token_dropout,
             noise=options.noise,
             independent=options.independent,
+            noise_slack=options.noise_slack,
             shift_jitter=options.shift_jitter,
             preset=options.preset,
             other_preset=options.other_preset,

@@ -85,6 +85,16 @@ def draw_shifts(config: TrainConfig, scales: tuple[int, ...], batch: int, genera
     return Shifts(drawn([schedule.shifts for schedule in presets]), end)
 
 
+def loosened(shared: Tensor, own: Tensor, slack: Tensor) -> Tensor:
+    """Shared noise with a part ``slack`` of it, 0 to 1, replaced by a scale's own: √(1 − r²) shared + r own, as white as before.
+
+    Where neighbouring scales see the same noise at different strengths, the clean picture is the solution of two linear equations
+    (``layered.evaluation.leak``), and a network that learns to solve them cannot be sampled: its own small errors count as the
+    picture. With slack the equations do not hold.
+    """
+    return (1 - slack**2).sqrt() * shared + slack * own
+
+
 class Batches:
     """Makes the batch of any step of a stage, one step ahead of the training."""
 
@@ -122,7 +132,7 @@ class Batches:
         noise_seed = int(torch.randint(0, 2**31, (1,), generator=generator))
         shifts, t = shifts.of(self.part), t[self.part]
         windows = {size: window.of(self.part) for size, window in windows.items()}
-        text = self.encode(captions).to(self.device).drop(dropped[self.part].to(self.device))
+        text = self._text(captions, noise_seed).drop(dropped[self.part].to(self.device))
 
         x0 = image_pyramid(pictures.to(self.device), self.scales)
         eps = self._noise(count, independent, noise_seed)
@@ -133,6 +143,15 @@ class Batches:
         shared = (torch.arange(count, device=self.device) >= independent).float()[self.part]
         return Batch(x0, z, logsnr, shared, text, windows)
 
+    def _text(self, captions: list[str], seed: int) -> TextStates:
+        """The captions' states, as exact as the config has them."""
+        text, config = self.encode(captions).to(self.device), self.config
+        if not (config.text_noise or config.token_dropout):
+            return text
+        first, _, _ = self.part.indices(self.stage.batch)  # each process blurs its own captions in its own way
+        generator = torch.Generator(self.device).manual_seed(seed + 2**31 + first)
+        return text.blurred(config.text_noise, config.token_dropout, generator)
+
     def _noise(self, count: int, independent: int, seed: int) -> dict[int, Tensor]:
         """Noise per scale: the first ``independent`` samples have fresh noise at every scale, the others share it."""
         generator = torch.Generator(self.device).manual_seed(seed)
@@ -141,8 +160,13 @@ class Batches:
             return torch.randn(batch, 3, size, size, generator=generator, device=self.device)
 
         first, after, _ = self.part.indices(count)
-        finest = fresh(count - independent, self.scales[-1])[max(0, first - independent) : max(0, after - independent)]
+        sharing = slice(max(0, first - independent), max(0, after - independent))
+        finest = fresh(count - independent, self.scales[-1])[sharing]
         shared = noise_pyramid(finest, self.scales, self.config.noise)
+        if self.config.noise_slack:
+            slack = self.config.noise_slack * torch.rand(count - independent, 1, 1, 1, generator=generator, device=self.device)
+            own = {size: fresh(count - independent, size)[sharing] for size in self.scales}
+            shared = {size: loosened(shared[size], own[size], slack[sharing]) for size in self.scales}
         return {size: torch.cat([fresh(independent, size)[first:after], shared[size]]) for size in self.scales}
 
     def ahead(self, first: int) -> Iterator[Batch]:

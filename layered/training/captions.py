@@ -29,6 +29,7 @@ FORMAT, VERSION = "layered-diffusion-text-states", 1
 ABOUT, SHARD = "about.json", "states-{:05d}.safetensors"
 CAPTIONS_A_SHARD = 4096
 ENCODED_AT_ONCE = 16
+ENCODED_ON_DEVICE = 1024
 MEMORY_AT_MOST = 512 * 2**20  # bytes of states in memory
 
 States = tuple[Tensor, Tensor]  # of one caption, in half precision: tokens (L, D), pooled (D,)
@@ -82,6 +83,35 @@ class CaptionMemory:
 
 def _bytes(states: States) -> int:
     return sum(tensor.nbytes for tensor in states)
+
+
+class ResidentStates:
+    """The states of all captions that will be asked for, encoded once and kept on the device in half precision.
+
+    Every batch is padded to the longest caption of all, so that its shape never changes and a compiled network stays as it is.
+    """
+
+    def __init__(self, encode: Encode, captions: Iterable[str], device: str) -> None:
+        """Memory: 2 bytes for every token and channel of the distinct captions."""
+        ordered = sorted(set(captions), key=lambda text: (len(text), text))  # like lengths together: little padding
+        self._rows = {text: row for row, text in enumerate(ordered)}
+        tokens, lengths, pooled = [], [], []
+        for start in range(0, len(ordered), ENCODED_ON_DEVICE):
+            states = encode(ordered[start : start + ENCODED_ON_DEVICE]).to(device)
+            tokens.append(states.tokens[states.mask].half())
+            lengths.append(states.mask.sum(1))
+            pooled.append(states.pooled.half())
+        self._tokens, self._lengths, self._pooled = torch.cat(tokens), torch.cat(lengths), torch.cat(pooled)
+        self._starts = self._lengths.cumsum(0) - self._lengths
+        self._longest = int(self._lengths.max())
+
+    def __call__(self, captions: list[str]) -> TextStates:
+        """States of a batch of captions in float32; KeyError for one that was not named at the beginning."""
+        rows = torch.tensor([self._rows[text] for text in captions], device=self._tokens.device)
+        place = torch.arange(self._longest, device=rows.device)
+        mask = place < self._lengths[rows, None]
+        cells = (self._starts[rows, None] + place).clamp(max=len(self._tokens) - 1)
+        return TextStates(self._tokens[cells].float() * mask[..., None], mask, self._pooled[rows].float())
 
 
 # ------------------------------------------------------------------ on disk

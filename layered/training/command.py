@@ -16,7 +16,7 @@ import torch
 from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from layered.config import SampleConfig
 from layered.text import TextEncoder
-from layered.training.captions import CaptionMemory, Encode, StoredStates, captions_of
+from layered.training.captions import CaptionMemory, Encode, ResidentStates, StoredStates, captions_of
 from layered.training.errors import TrainingError
 from layered.training.loop import Trainer, new_model
 from layered.training.plan import StageConfig, TrainConfig
@@ -37,6 +37,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="caches made by python -m layered.world --cache, folders of pictures with metadata.jsonl, or names of text-image "
         "sets on the hub, which are streamed (default: vistas rendered on the way)",
     )
+    parser.add_argument(
+        "--resident",
+        action="store_true",
+        help="hold the caches and the states of all their captions in the device's memory: for accelerators, which would "
+        "otherwise wait for them",
+    )
     parser.add_argument("--minutes", type=float, nargs="+", help="budget of each stage")
     parser.add_argument("--pictures", type=int, nargs="+", help="the same in pictures seen instead of minutes")
     parser.add_argument("--batch", type=int, nargs="+", help="batch size of each stage")
@@ -48,7 +54,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the network")
+    parser.add_argument(
+        "--compile",
+        type=int,
+        nargs="?",
+        default=0,
+        const=10**6,
+        metavar="STAGES",
+        help="torch.compile the network in the first so many stages (no number: in all); each compiles for up to a minute",
+    )
     parser.add_argument("--sheet-minutes", type=float, default=6.0, help="minutes between two sample sheets; 0: none")
     parser.add_argument("--export", type=Path, help="write the finished model as a checkpoint to this folder")
 
@@ -114,7 +128,10 @@ def open_text(options: argparse.Namespace, named: str | None, autocast: bool) ->
     try:
         if not options.text_states:
             encoder = TextEncoder.from_pretrained(options.text_encoder or named, device=options.device)
-            return encoder.name, encoder.width, CaptionMemory(encoder.encode, options.device, autocast=autocast)
+            encode = encoder.encode
+            if not options.resident:  # which encodes all captions beforehand
+                encode = CaptionMemory(encode, options.device, autocast=autocast)
+            return encoder.name, encoder.width, encode
         stored = StoredStates(options.text_states)
         if named and stored.encoder != named:
             raise ValueError(f"The states are of {stored.encoder}, but the checkpoint was trained with {named}.")
@@ -152,9 +169,11 @@ def carry_out(
     if width != model.config.text_width:
         raise SystemExit(f"The text encoder {encoder} is {width} wide, the network takes {model.config.text_width}.")
     try:
-        sources = open_sources(options.data, model.config.scales, options.seed, options.device)
+        sources = open_sources(options.data, model.config.scales, options.seed, options.device, options.resident)
         if options.text_states:
             captions_of(sources)  # refuses captions without end
+        if options.resident:
+            encode = ResidentStates(encode, captions_of(sources), options.device)
     except (ImportError, OSError, ValueError) as error:
         raise SystemExit(f"--data: {error}") from error
     sheet_text = encode(sheet_prompts(sources[0])).to(options.device)
@@ -182,7 +201,7 @@ def carry_out(
             options.run,
             options.device,
             on_checkpoint=on_checkpoint,
-            compile_model=options.compile,
+            compiled=options.compile,
             team=team,
         )
     except ValueError as error:

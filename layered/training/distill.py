@@ -139,7 +139,7 @@ class Distiller(Trainer):
         with torch.autocast(batch.shared_noise.device.type, torch.bfloat16, enabled=self.config.autocast):
             x0 = self._guided(batch) if stage.steps is None else self._halved(batch, stage.step_times(step))
         taught = dataclasses.replace(batch, x0=x0, z={size: batch.z[size] for size in x0})
-        return batch_losses(self.runner, taught, stage.train, self.config)
+        return batch_losses(self.runner(stage), taught, stage.train, self.config)
 
     def _guided(self, batch: Batch) -> dict[int, Tensor]:
         """The teacher's guided prediction of every scale, each sample at its own time (arXiv 2210.03142, section 3.1)."""

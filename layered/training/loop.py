@@ -59,11 +59,14 @@ class Trainer:
         device: str = "cpu",
         save_minutes: float = 3.0,
         on_checkpoint: Callable[[LayeredUNet, StageConfig, Progress], None] | None = None,
-        compile_model: bool = False,
+        compiled: int = 0,
         team: Team | None = None,
     ) -> None:
-        """ValueError for what a stage would stop at: no pictures that fit it, a batch that cannot be shared evenly, shifts, crops
-        or weights of the loss that do not fit its scales."""
+        """``compiled``: the network is compiled in so many of the stages, from the first on.
+
+        ValueError for what a stage would stop at: no pictures that fit it, a batch that cannot be shared evenly, shifts, crops
+        or weights of the loss that do not fit its scales.
+        """
         self.team = team or Team(device)
         device = self.team.device
         self.model, self.plan, self.config = model.to(device), tuple(plan), config
@@ -77,7 +80,7 @@ class Trainer:
             Batches(model.config, stage, config, self._source(stage), encode, index, device, self.team.share(stage.batch))
             for index, stage in enumerate(self.plan)
         ]
-        self.runner = torch.compile(self.model) if compile_model else self.model
+        self.compiled, self.fast = self.plan[:compiled], torch.compile(self.model) if compiled else self.model
 
     def _check_weights(self, stage: StageConfig) -> None:
         learning = [size for size in self.model.config.scales if min(stage.train) <= size <= stage.top]
@@ -143,7 +146,7 @@ class Trainer:
                 for size, loss in losses.items():
                     running[size] = 0.98 * running.get(size, loss) + 0.02 * loss
                 bar.update(stage.batch)
-                bar.set_postfix({f"loss {size}": f"{loss:.4f}" for size, loss in running.items()})
+                bar.set_postfix({f"loss {size}": f"{loss:.4f}" for size, loss in running.items()}, refresh=False)
                 now = time.perf_counter()
                 progress.seconds += now - mark
                 if now - last_save > self.save_seconds:
@@ -155,7 +158,11 @@ class Trainer:
 
     def _losses(self, batch: Batch, stage: StageConfig, step: int) -> dict[int, Tensor]:
         """What optimisation step number ``step`` of the stage lowers, per scale."""
-        return batch_losses(self.runner, batch, stage.train, self.config)
+        return batch_losses(self.runner(stage), batch, stage.train, self.config)
+
+    def runner(self, stage: StageConfig) -> LayeredUNet:
+        """The network as the stage runs it: compiled, or as it is."""
+        return self.fast if stage in self.compiled else self.model
 
     def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float, step: int) -> dict[int, float]:
         with self._dropout(stage, step):

@@ -51,8 +51,11 @@ class TrainConfig:
 
     seed: int = 0
     text_dropout: float = 0.1  # captions left out, for classifier-free guidance
+    text_noise: float = 0.0  # on the text states, in units of their own deviation; see ``TextStates.blurred``
+    token_dropout: float = 0.0  # tokens hidden from attention
     noise: NoiseMode = "sinc"  # how the scales share their noise: sinc, box or bilinear
     independent: float = 0.3  # fraction of the samples whose noise is independent between scales instead; 1: of all
+    noise_slack: float = 0.0  # up to this part of every scale's shared noise is its own; see ``batches.loosened``
     shift_jitter: float = 1.386  # log 4: half-width of the uniform jitter of every shift
     preset: str = "aligned"  # the preset that half of the samples use exactly
     other_preset: str = "paper"  # the one that the rest reach towards, jittered; the same one and no jitter: one schedule for all
@@ -72,15 +75,16 @@ class TrainConfig:
                 f"Shared noise: expected one of {', '.join(SHARED_NOISE)}, got {self.noise!r}; "
                 "independent noise is a fraction of the samples."
             )
-        for name in ("independent", "text_dropout"):
+        for name in ("independent", "noise_slack", "text_dropout", "token_dropout"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a fraction from 0 to 1, got {value}.")
         if self.shifts is not None:
             object.__setattr__(self, "shifts", tuple(float(shift) for shift in self.shifts))
             if not self.shifts or not all(-15 <= shift <= 15 for shift in self.shifts):  # as of the runs that are drawn
                 raise ValueError(f"Shifts: expected a number per scale, from -15 to 15, got {self.shifts}.")
-        if not 0 <= self.shift_jitter < math.inf:
-            raise ValueError(f"Shift jitter: expected a number from 0 up, got {self.shift_jitter}.")
+        for name in ("shift_jitter", "text_noise"):
+            if not 0 <= (value := getattr(self, name)) < math.inf:
+                raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a number from 0 up, got {value}.")
 
     def schedule(self, scales: Sequence[int]) -> Schedule:
         """That of the preset, or of the shifts that all samples have, at the coarsest few scales of the network."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from layered.training.pictures import PictureSet
+from layered.training.resident import ResidentVistas
 from layered.world import VOCABULARY, Vistas, caption, render
 from layered.world.cache import cache_size, load_cache
 from layered.world.spec import VistaSpec
@@ -156,19 +157,25 @@ def _as_pictures(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def open_sources(data: Sequence[str], scales: Sequence[int], seed: int, device: str) -> list[Source]:
+def open_sources(data: Sequence[str], scales: Sequence[int], seed: int, device: str, resident: bool = False) -> list[Source]:
     """What ``--data`` names: caches of vistas, folders of pictures, sets of 🤗 Datasets; vistas rendered on the way for nothing.
     One source per size, small ones first. Raises what the sources raise.
+
+    ``resident``: caches of vistas are put into the device's memory; ValueError where there is anything else.
 
     A set of pictures is read once per scale, so that a small stage decodes small pictures. Vistas are rendered at the size of a
     stage too, but not below ``RENDERED_AT_LEAST``, where they would no longer be the large ones' averages.
     """
+    if resident and not (data and all((Path(name) / "world.json").exists() for name in data)):
+        raise ValueError("Only caches of vistas are held in the device's memory: make them with python -m layered.world --cache.")
     if not data:
         sizes = sorted({min(max(size, RENDERED_AT_LEAST), scales[-1]) for size in scales})
         return [LiveVistas(size, seed, device) for size in sizes]
     caches = [name for name in data if (Path(name) / "world.json").exists()]
-    by_size = itertools.groupby(sorted(caches, key=cache_size), cache_size)
-    sources: list[Listed] = [CachedVistas(*folders) for _, folders in by_size]
+    by_size = [list(folders) for _, folders in itertools.groupby(sorted(caches, key=cache_size), cache_size)]
+    if resident:
+        return [ResidentVistas(folders, device) for folders in by_size]
+    sources: list[Listed] = [CachedVistas(*folders) for folders in by_size]
     sources += [PictureSet(name, size) for name in data if name not in caches for size in scales]
     same = itertools.groupby(sorted(sources, key=lambda source: source.size), lambda source: source.size)
     grouped = [tuple(group) for _, group in same]

@@ -108,6 +108,12 @@ def load_cache(folder: str | Path) -> tuple[np.ndarray, list[VistaSpec]]:
 
     Raises FileNotFoundError if the folder holds no cache.
     """
+    pictures, lines = open_cache(folder)
+    return pictures, [VistaSpec.from_dict(json.loads(line)) for line in lines]
+
+
+def open_cache(folder: str | Path) -> tuple[np.ndarray, list[str]]:
+    """The same with the descriptions as they are written, a line of JSON each."""
     folder = Path(folder)
     if not (folder / "pictures.npy").exists():
         raise FileNotFoundError(
@@ -115,5 +121,5 @@ def load_cache(folder: str | Path) -> tuple[np.ndarray, list[VistaSpec]]:
         )
     memory = np.load(folder / "pictures.npy", mmap_mode="r")
     with (folder / "specs.jsonl").open(encoding="utf-8") as lines:
-        specs = [VistaSpec.from_dict(json.loads(line)) for line in lines if line.endswith("\n")]
-    return memory[: len(specs)], specs
+        whole = [line for line in lines if line.endswith("\n")]
+    return memory[: len(whole)], whole
