@@ -1,4 +1,4 @@
-"""The page in a real browser: runs, replay, stopping and waiting, prompts. Nothing waits for a moment that passes."""
+"""The page in a real browser: runs, replay, prompts. Nothing waits for a moment that passes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,11 @@ from page_helpers import PROMPT, at_least, draw, no_requests, pixels, ready, sta
 
 from layered.config import SampleConfig
 from layered.studio.settings import EXAMPLES
-from layered.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Page
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "vista-512"
-
-
-@pytest.fixture
-def slow(server, monkeypatch) -> None:
-    """Runs of a hundred steps then take longer than any test."""
-    monkeypatch.setattr(server[1], "pause", 1.0)
 
 
 # ------------------------------------------------------------------ a run
@@ -177,131 +170,6 @@ def test_coarse_scales_true_pixels_and_one_panel_large(studio):
     assert frame.get_attribute("aria-expanded") == "true" and frame.bounding_box()["width"] > 1.5 * small
     frame.click()
     assert frame.bounding_box()["width"] == pytest.approx(small)
-
-
-# ------------------------------------------------------------------ stopping and waiting
-
-
-def test_stop_stops_and_keeps_what_was_drawn(studio, server, monkeypatch):
-    _, pipeline, _ = server
-    monkeypatch.setattr(pipeline, "pause", 0.15)  # at fifty steps a second a browser without a GPU has no time for a click
-    page = studio("?steps=90")
-    page.locator("#prompt textarea").fill(PROMPT)
-    closed = pipeline.closed
-    page.locator("#run").click()
-    at_least(page, 2)
-    with page.expect_response(lambda response: response.url.endswith("/cancel") and response.ok):
-        page.locator("#stop").click()
-    assert pipeline.wait(lambda: pipeline.closed > closed)
-    made = pipeline.made
-    until(page, "state", "stopped")
-    kept = int(state(page, "steps"))
-    assert 2 <= kept < 90 and pipeline.made == made
-    assert pixels(page, 512)[0] >= 32
-    assert "stopped" in page.locator(".viewer .status").inner_text()
-    with page.expect_download() as download:
-        page.locator("#take-more").click()
-        page.locator("#get-trajectory").click()
-    assert kept <= len(Trajectory.load(download.value.path()).steps) <= kept + 1
-    page.locator("#steps input[type=number]").fill("2")
-    draw(page)
-    assert state(page, "steps") == "2"
-
-
-def test_keys_run_and_stop(studio):
-    page = studio("?steps=90")
-    page.locator("#prompt textarea").fill(PROMPT)
-    page.keyboard.press("Control+Enter")
-    at_least(page, 1)
-    page.keyboard.press("Escape")
-    until(page, "state", "stopped")
-    page.locator("#steps input[type=number]").fill("2")
-    page.locator("#prompt textarea").focus()
-    page.keyboard.press("Enter")
-    until(page, "state", "done")
-    assert state(page, "steps") == "2"
-
-
-def test_run_while_running_starts_over(studio, server):
-    page = studio("?steps=90")
-    page.locator("#prompt textarea").fill(PROMPT)
-    page.locator("#run").dblclick()
-    at_least(page, 2)
-    first, asked = state(page, "run"), len(server[1].asked)
-    page.locator("#steps input[type=number]").fill("3")
-    page.locator("#prompt textarea").fill("a red balloon")
-    page.wait_for_function("() => window.layeredViewer.run().seconds > 1")
-    page.locator("#prompt textarea").press("Enter")
-    page.wait_for_function("run => document.querySelector('.viewer').dataset.run !== run", arg=first)
-    until(page, "state", "done")
-    assert state(page, "steps") == "3"
-    assert [prompt for prompt, _ in server[1].asked[asked - 1 :]] == [PROMPT, "a red balloon"]
-
-
-def test_a_run_that_replaced_another_can_be_stopped(studio, slow):
-    """Also where the server is far away, so that the first run is still being cancelled when its failure is told."""
-    page = studio("?steps=90")
-
-    def late(route: Route) -> None:
-        time.sleep(0.5)
-        route.continue_()
-
-    page.route(re.compile("/reset$"), late)
-    page.locator("#prompt textarea").fill(PROMPT)
-    page.locator("#run").click()
-    page.wait_for_function("() => window.layeredViewer.run()?.seconds > 1")
-    first = state(page, "run")
-    page.locator("#run").click()
-    page.wait_for_function("run => document.querySelector('.viewer').dataset.run !== run", arg=first)
-    assert state(page, "state") == "running"
-    with page.expect_response(lambda response: response.url.endswith("/cancel") and response.ok):
-        page.locator("#stop").click()
-    until(page, "state", "stopped")
-
-
-def test_closed_tab_stops_the_work_and_frees_the_memory(studio, server):
-    _, pipeline, handlers = server
-    assert pipeline.wait(lambda: len(handlers.store) == 0)
-    closed = pipeline.closed
-    page = studio("?steps=90")
-    page.locator("#prompt textarea").fill(PROMPT)
-    page.locator("#run").click()
-    at_least(page, 2)
-    assert len(handlers.store) == 1
-    page.goto("about:blank")
-    assert pipeline.wait(lambda: pipeline.closed > closed)
-    assert pipeline.wait(lambda: len(handlers.store) == 0)
-    page.errors.clear()  # gradio complains of the connection that leaving cut
-
-
-def test_second_visitor_waits_and_is_told(studio, slow):
-    first, second = studio("?steps=100"), studio("?steps=2")
-    for page in (first, second):
-        page.locator("#prompt textarea").fill(PROMPT)
-    first.locator("#run").click()
-    at_least(first, 1)
-    second.locator("#run").click()
-    second.get_by_text(re.compile(r"queue: 1/1")).wait_for()
-    assert state(second, "state") == "waiting" and state(second, "steps") == "0"
-    first.locator("#stop").click()
-    until(second, "state", "done")
-
-
-def test_waiting_can_be_given_up(studio, slow):
-    first, second = studio("?steps=100"), studio("?steps=100")
-    for page in (first, second):
-        page.locator("#prompt textarea").fill(PROMPT)
-    first.locator("#run").click()
-    at_least(first, 1)
-    second.locator("#run").click()
-    second.get_by_text(re.compile(r"queue: 1/1")).wait_for()
-    second.locator("#stop").click()
-    until(second, "state", "idle")
-    first.locator("#stop").click()
-    until(first, "state", "stopped")
-    second.locator("#steps input[type=number]").fill("2")
-    draw(second)
-    assert state(second, "steps") == "2"
 
 
 # ------------------------------------------------------------------ the prompt

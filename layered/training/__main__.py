@@ -40,7 +40,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     network.add_argument("--at-once", type=int, default=1, help="levels that a stage adds at once (default: 1)")
     network.add_argument("--no-stacking", action="store_true", help="train all levels together from the start: one stage")
     network.add_argument("--crop", type=int, default=128, help="side of the crops of the upper scales in pixels; 0: full frames")
-    _add_noise_and_loss(parser)
+    _add_text_noise_and_loss(parser)
     options = parser.parse_args(arguments)
     check_options(parser, options, options.init)
     if options.init and options.top and not options.model:
@@ -56,7 +56,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def _add_noise_and_loss(parser: argparse.ArgumentParser) -> None:
+def _add_text_noise_and_loss(parser: argparse.ArgumentParser) -> None:
     text = parser.add_argument_group("text")
     text.add_argument(
         "--text-noise", type=float, default=USUAL.text_noise, help="noise on the text states, in units of their own deviation"

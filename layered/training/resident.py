@@ -43,13 +43,18 @@ class ResidentVistas:
         variants = torch.randint(0, self.captions_each, (count,), generator=generator)[part]
         pixels = self.pixels[picks.to(self.pixels.device)]
         captions = [self._captions[row] for row in (picks * self.captions_each + variants).tolist()]
-        return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1, captions
+        return as_pictures(pixels), captions
 
     def captions(self) -> Iterator[str]:
         return iter(self._captions)
 
     def prompts(self, count: int) -> list[str]:
         return []
+
+
+def as_pictures(pixels: Tensor) -> Tensor:
+    """(B, S, S, 3) uint8 to (B, 3, S, S) in [−1, 1]."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _captions(lines: Sequence[str], each: int) -> list[str]:

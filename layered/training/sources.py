@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from layered.training.pictures import PictureSet
-from layered.training.resident import ResidentVistas
+from layered.training.resident import ResidentVistas, as_pictures
 from layered.world import VOCABULARY, Vistas, caption, render
 from layered.world.cache import cache_size, load_cache
 from layered.world.spec import VistaSpec
@@ -66,13 +66,14 @@ class CachedVistas:
 
     def read(self, index: int, chance: float) -> tuple[Tensor, str]:
         pixels, spec = self._vista(index)
-        return _as_pictures(np.stack([pixels]))[0], caption(spec, int(chance * self.captions_each))
+        return as_pictures(torch.from_numpy(np.stack([pixels])))[0], caption(spec, int(chance * self.captions_each))
 
     def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
         picks = torch.randint(0, len(self), (count,), generator=generator).tolist()[part]
         variants = torch.randint(0, self.captions_each, (count,), generator=generator).tolist()[part]
         pixels, specs = zip(*map(self._vista, picks), strict=True)
-        return _as_pictures(np.stack(pixels)), [caption(spec, variant) for spec, variant in zip(specs, variants, strict=True)]
+        captions = [caption(spec, variant) for spec, variant in zip(specs, variants, strict=True)]
+        return as_pictures(torch.from_numpy(np.stack(pixels))), captions
 
     def captions(self) -> Iterator[str]:
         specs = (spec for _, specs in self.caches for spec in specs)
@@ -150,11 +151,6 @@ class Together:
         """Of every source in turn."""
         each = [source.prompts(count) for source in self.sources]
         return [prompt for in_turn in zip(*filter(None, each), strict=True) for prompt in in_turn][:count]
-
-
-def _as_pictures(pixels: np.ndarray) -> Tensor:
-    """(B, S, S, 3) uint8 to (B, 3, S, S) in [−1, 1]."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def open_sources(data: Sequence[str], scales: Sequence[int], seed: int, device: str, resident: bool = False) -> list[Source]:
