@@ -39,7 +39,8 @@ class SampleConfig:
     """Everything that decides a run besides the prompt and the weights."""
 
     steps: int = 25  # denoising steps, 1 to 250
-    guidance: float | tuple[float, ...] = 4.0  # classifier-free guidance weight, 0 to 20; 1 is none; or one per scale
+    guidance: float | tuple[float, ...] = 3.0  # classifier-free guidance weight, 0 to 20; 1 is none; or one per scale
+    guidance_parallel: float = 0.0  # how much of what guidance changes along the picture itself stays, 0 to 1; see ``guide``
     guidance_interval: tuple[float, float] = (0.0, 1.0)  # t between which guidance is applied
     guided_up_to: int = 128  # pixels: finer scales take over what guidance did below them, at half the cost
     seed: int = 0  # 0 to 2**32 - 1
@@ -85,6 +86,7 @@ class SampleConfig:
                 raise ValueError(
                     f"scales: expected sizes from coarse to fine, each twice the one before, got {shown(self.scales)}."
                 )
+        number("parallel guidance", self.guidance_parallel, 0.0, 1.0)
         number("eta", self.eta, 0.0, 1.0)
         number("DDPM noise", self.ddpm_noise, 0.0, 1.0)
         if self.sleep_below is not None:

@@ -165,6 +165,7 @@ class LayeredPipeline:
             self.model,
             text,
             guidance=self._guidance(config),
+            parallel=config.guidance_parallel,
             interval=config.guidance_interval,
             guided_up_to=config.guided_up_to,
             shared_noise=config.noise != "independent",

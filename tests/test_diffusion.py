@@ -17,6 +17,24 @@ def test_guidance_of_one_is_the_conditional_prediction_and_zero_the_unconditiona
     assert torch.allclose(guide(a, b, 3.0) - a, 2 * (a - b), atol=1e-5)
 
 
+def test_guidance_can_leave_contrast_alone() -> None:
+    a, b = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    contrast = a - a.mean((1, 2, 3), keepdim=True)
+    whole, half, none = (guide(a, b, 3.0, parallel) - a for parallel in (1.0, 0.5, 0.0))
+    assert ((whole * contrast).sum((1, 2, 3)).abs() > 0.1).all()
+    assert torch.allclose((none * contrast).sum((1, 2, 3)), torch.zeros(2), atol=1e-4)
+    assert torch.allclose(half, (whole + none) / 2, atol=1e-5)
+    rest = whole - none  # what is left out lies along the picture, and shifts no brightness
+    along = torch.nn.functional.cosine_similarity(rest.flatten(1), contrast.flatten(1))
+    assert torch.allclose(along.abs(), torch.ones(2), atol=1e-4)
+    assert torch.allclose(rest.mean((1, 2, 3)), torch.zeros(2), atol=1e-5)
+    harder = a + 0.5 * contrast  # the prompt asks for nothing but more contrast
+    assert torch.allclose(guide(harder, a, 4.0, 0.0), harder, atol=1e-5)
+    assert torch.allclose(guide(a, b, 1.0, 0.0), a, atol=1e-6)
+    grey = torch.full((1, 3, 4, 4), 0.25)
+    assert torch.equal(guide(grey, grey * 0, 2.0, 0.0), grey * 2)  # no contrast, nothing to divide by
+
+
 def test_the_guided_denoiser_combines_two_runs_of_the_network() -> None:
     model = awake(tiny())
     z, logsnr, text, shared = inputs(model.config)
@@ -26,6 +44,9 @@ def test_the_guided_denoiser_combines_two_runs_of_the_network() -> None:
     for size, weight in ((16, 1.0), (32, 2.0), (64, 3.0)):
         assert torch.allclose(guided.x0[size], guide(plain[size], empty[size], weight), atol=1e-4)
         assert torch.allclose(guided.x0_plain[size], plain[size], atol=1e-4)
+    across = GuidedDenoiser(model, text, guidance=3.0, parallel=0.25)(z, logsnr, 0.5)
+    assert torch.allclose(across.x0[32], guide(plain[32], empty[32], 3.0, 0.25), atol=1e-4)
+    assert not torch.allclose(across.x0[32], guide(plain[32], empty[32], 3.0), atol=1e-2)
 
 
 def test_scales_above_the_guided_ones_follow_them_without_an_unconditional_run() -> None:

@@ -25,7 +25,7 @@ from layered.training.state import load_progress
 from tests.test_training import Gradients, encode
 from tests.test_unet import awake, every_level, tiny
 
-TEACHER = SampleConfig(guidance=3.0, guided_up_to=16, sleep_below=None, solver="ddim")
+TEACHER = SampleConfig(guidance=3.0, guidance_parallel=0.5, guided_up_to=16, sleep_below=None, solver="ddim")
 CONFIG = TrainConfig(autocast=False, text_dropout=0, independent=0, shift_jitter=0, other_preset="aligned")
 SCALES = (16, 32, 64)
 
@@ -132,7 +132,7 @@ def test_the_first_stage_learns_the_guided_prediction(tmp_path) -> None:
     run = trainer(tmp_path, stages(2)[:1])
     run.teacher = gentle()
     batch = Batches(tiny(), stages(2)[0], CONFIG, Gradients(), encode, 0, "cpu").make(0)
-    guided = GuidedDenoiser(run.teacher, batch.text, guidance=3.0, guided_up_to=16)(batch.z, batch.logsnr, 0.5)
+    guided = GuidedDenoiser(run.teacher, batch.text, guidance=3.0, parallel=0.5, guided_up_to=16)(batch.z, batch.logsnr, 0.5)
     targets = run._guided(batch)
     for size in SCALES:
         assert torch.allclose(targets[size], guided.x0[size].clamp(-1, 1), atol=1e-5)

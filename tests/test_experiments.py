@@ -94,7 +94,7 @@ def test_guidance_of_a_distilled_model_is_built_in() -> None:
     assert "built in" in one.says and "built in" in one.look and "no guidance" not in one.look + one.says
 
 
-@pytest.mark.parametrize(("usual", "strong"), [(SampleConfig(guidance=2.5), 2.5), (SampleConfig(guidance=1.0, steps=8), 4.0)])
+@pytest.mark.parametrize(("usual", "strong"), [(SampleConfig(guidance=2.5), 2.5), (SampleConfig(guidance=1.0, steps=8), 3.0)])
 def test_guidance_is_compared_with_the_models_own_or_else_with_some(usual, strong) -> None:
     one = {one.key: one for one in experiments(SCALES, usual)}["guidance"]
     assert (one.a, one.b) == ({"guidance": 1.0}, {"guidance": strong}) and f"{strong:g}" in one.title

@@ -29,13 +29,13 @@ from layered.studio.worker import Worker
 from layered.trajectory import Trajectory, to_uint8
 
 RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "sleep_below": (-20, 0), "guided_up_to": (32, 512)}
-RANGES |= dict.fromkeys(("guidance_from", "guidance_to", "eta", "ddpm_noise"), (0, 1))
+RANGES |= dict.fromkeys(("guidance_parallel", "guidance_from", "guidance_to", "eta", "ddpm_noise"), (0, 1))
 RANGES |= {shift_name(size): (-12, 6) for size in SCALES}
 CONFIGS = [
     SampleConfig(seed=5),
     SampleConfig(steps=7, guidance=1.5, seed=2**32 - 1, noise="independent", preset="paper"),
     SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
-    SampleConfig(guidance_interval=(0.2, 0.75), solver="ddim", eta=0.4, spacing="time", sleep_below=None),
+    SampleConfig(guidance_interval=(0.2, 0.75), guidance_parallel=0.35, solver="ddim", eta=0.4, spacing="time", sleep_below=None),
     SampleConfig(steps=3, detail_prompt="rough & stormy «山»"),
 ]
 PROMPTS = ["$x$ and \\frac{a}{b} $$", "<script>alert(1)</script> & ]]> <!--", "a\x00red\u202eballoon\x1b بالون"]
@@ -107,7 +107,7 @@ def test_svg_holds_the_prompt_as_text_and_nothing_else_of_it(handlers, tmp_path,
     said = ["".join(node.itertext()) for node in root.iter(f"{space}text")]
     shown = " ".join("".join(letter if letter.isprintable() else " " for letter in prompt).split())
     assert shown in said  # in one piece, with its dollars: never read as mathematics
-    assert any("2 steps · guidance 4 · seed 5" in text for text in said) and "512 px" in said
+    assert any("2 steps · guidance 3 · seed 5" in text for text in said) and "512 px" in said
     assert len(list(root.iter(f"{space}image"))) == 3 * 2
     assert not [node for node in root.iter() if node.tag.split("}")[-1] in ("script", "foreignObject", "a")]
 
@@ -119,7 +119,7 @@ def test_pdf_keeps_its_words(handlers, tmp_path):
 
 
 def test_settings_in_one_line():
-    assert summary(SampleConfig(seed=3), 25, "m") == "25 steps · guidance 4 · seed 3 · DDPM · sinc noise · aligned shifts · m"
+    assert summary(SampleConfig(seed=3), 25, "m") == "25 steps · guidance 3 · seed 3 · DDPM · sinc noise · aligned shifts · m"
     config = SampleConfig(steps=9, guidance=(1.0, 2.5), solver="ddim", eta=0.5, sleep_below=None, shifts=(0.0, -1.25))
     assert summary(config, 4, "m") == (
         "step 4 of 9 · guidance 1 / 2.5 · seed 0 · DDIM · sinc noise · shifts 0 / -1.25 · eta 0.5 · sleep below off · m"

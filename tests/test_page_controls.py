@@ -53,6 +53,7 @@ def test_controls_reach_the_run(studio, server):
     numbers = {
         "steps": 3,
         "guidance": 5.5,
+        "guidance-parallel": 0.4,
         "guidance-from": 0.1,
         "guidance-to": 0.8,
         "sleep-below": -6.5,
@@ -78,6 +79,7 @@ def test_controls_reach_the_run(studio, server):
     assert server[1].asked[-1][1] == SampleConfig(
         steps=3,
         guidance=5.5,
+        guidance_parallel=0.4,
         guided_up_to=256,
         guidance_interval=(0.1, 0.8),
         seed=17,

@@ -90,7 +90,7 @@ def test_an_experiment_takes_over_from_a_run(studio, server):
     page.locator("#steps input[type=number]").press("Tab")
     start(page, "guidance")
     page.wait_for_function(OVER)
-    assert [config.guidance for _, config in server[1].asked[-2:]] == [1.0, 4.0]
+    assert [config.guidance for _, config in server[1].asked[-2:]] == [1.0, 3.0]
     assert {config.steps for _, config in server[1].asked[-2:]} == {3}
 
 

@@ -86,7 +86,7 @@ def test_two_runs_are_compared(studio):
     page.locator("#seed input").press("Tab")
     draw(page)
     until(page, "compare", "true")
-    assert page.locator(".differs").inner_text() == "guidance 4 → 2 · seed 3 → 8"
+    assert page.locator(".differs").inner_text() == "guidance 3 → 2 · seed 3 → 8"
     a, b = (page.locator(f".panel[data-scale='512'] {which}") for which in ("img.pinned", "img.picture"))
     assert a.get_attribute("src") != b.get_attribute("src") and a.is_visible()
     assert page.locator(".pinned-curve").count() == 3

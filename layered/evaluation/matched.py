@@ -34,7 +34,7 @@ from layered.pyramid import draw_noise, image_pyramid
 from layered.schedule import Schedule
 from layered.world import Vistas, caption, render
 
-USUAL = SampleConfig(steps=16, guidance=3.0, guided_up_to=32)
+USUAL = SampleConfig(steps=16, guidance=3.0, guidance_parallel=1.0, guided_up_to=32)
 TRAINED = "trained"  # file that stands in a network's folder once its checkpoint is whole
 MUCH_NOISE = 0.9  # t at which the leak is measured
 TIMES = (0.3, 0.5, 0.7)  # t at which predictions of noised renders are compared with the renders

@@ -66,6 +66,7 @@ def request(
     sleep_below=USUAL.sleep_below,
     order=USUAL.order,
     detail_prompt=USUAL.detail_prompt,
+    guidance_parallel=USUAL.guidance_parallel,
 ) -> dict[str, Any]:
     """The parameters of every endpoint, in order, with their defaults: any JSON values, by name."""
     return dict(locals())

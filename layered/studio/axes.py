@@ -48,6 +48,7 @@ def sweepable(scales: Sequence[int], prompts: Sequence[str] = (), usual: SampleC
     steps = (max(1, round(share * usual.steps)) for share in (0.2, 0.4, 1, 2))
     all_of_them = [
         Setting("guidance", "Guidance", "number", tuple(sorted(set(weights)))),
+        Setting("guidance_parallel", "Guidance on contrast", "number", (0, 0.5, 1)),
         Setting("steps", "Steps", "whole", tuple(sorted(set(steps)))),
         Setting(PROMPT, "Prompt", "text", tuple(prompts)),
         *([Setting("detail_prompt", "Detail prompt", "text", tuple(prompts))] if several else []),

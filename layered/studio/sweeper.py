@@ -265,6 +265,7 @@ def base_lines(grid: Grid, scales: tuple[int, ...], example: bool, isolated: boo
         ["seed", "Seed", str(config.seed)],
         ["steps", "Steps", str(config.steps)],
         ["guidance", "Guidance", f"{values['guidance']:g}"],
+        ["guidance_parallel", "Guidance on contrast", f"{config.guidance_parallel:g}"],
         ["guided", "Guided", guided],
         *([["noise", "Noise", config.noise]] if len(scales) > 1 else []),
         ["preset", "Shifts", f"{preset} ({shifts})"],

@@ -144,6 +144,7 @@ class Distiller(Trainer):
     def _guided(self, batch: Batch) -> dict[int, Tensor]:
         """The teacher's guided prediction of every scale, each sample at its own time (arXiv 2210.03142, section 3.1)."""
         guidance = {"guidance": self.settings.guidance, "guided_up_to": self.settings.guided_up_to}
+        guidance |= {"parallel": self.settings.guidance_parallel}
         x0 = self._denoiser(batch, **guidance)(batch.z, batch.logsnr, 0.0).x0
         return {size: clip_x0(value, self.settings.clipping) for size, value in x0.items()}
 
@@ -177,6 +178,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=float,
         nargs="+",
         help=f"weight to fold in, or one per scale; 1: none (default: {USUAL.guidance:g}, and 1 if the teacher has one already)",
+    )
+    parser.add_argument(
+        "--guidance-parallel",
+        type=float,
+        default=USUAL.guidance_parallel,
+        help="how much guidance may harden contrast, 0 to 1; 1: plain classifier-free guidance (default: %(default)g)",
     )
     parser.add_argument("--guided-up-to", type=int, default=USUAL.guided_up_to, help="finest scale that is guided, in pixels")
     parser.add_argument("--top", type=int, help="finest scale that learns; finer ones stay as they are (default: all learn)")
@@ -212,6 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
         teacher = SampleConfig(
             steps=2 * options.steps[0],
             guidance=weights,  # one alone becomes a number
+            guidance_parallel=options.guidance_parallel,
             guided_up_to=options.guided_up_to,
             spacing=options.spacing,
             sleep_below=options.sleep_below,
@@ -237,7 +245,8 @@ def main(arguments: list[str] | None = None) -> None:
         autocast=fast_bfloat16(options.device),
     )
     learnt = {"sleep_below": sleep_of(model.config, teacher), "guided_up_to": teacher.guided_up_to, "spacing": teacher.spacing}
-    folded = start["distilled"]["guidance"] if teacher.guidance == 1 and "distilled" in start else teacher.guidance
+    built_in = start["distilled"] if teacher.guidance == 1 and "distilled" in start else dataclasses.asdict(teacher)
+    learnt |= {name: built_in[name] for name in ("guidance", "guidance_parallel") if name in built_in}
     carry_out(
         options,
         team,
@@ -247,7 +256,7 @@ def main(arguments: list[str] | None = None) -> None:
         config,
         kind=functools.partial(Distiller, teacher=teacher),
         sheet=lambda stage: dataclasses.replace(teacher, steps=stage.steps or teacher.steps, guidance=1.0),
-        more={"distilled": {"steps": plan[-1].steps or teacher.steps, "guidance": folded, **learnt}},
+        more={"distilled": {"steps": plan[-1].steps or teacher.steps, **learnt}},
         over=options.checkpoint if options.small else None,
     )
 

@@ -46,6 +46,7 @@ def draw_sheet(model: LayeredUNet, text: TextStates, top: int, file: Path, devic
         model.eval(),
         text,
         guidance=config.guidance,
+        parallel=config.guidance_parallel,
         guided_up_to=config.guided_up_to,
         shared_noise=config.noise != "independent",
         sleep_below=config.sleep_below,
