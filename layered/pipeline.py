@@ -91,6 +91,12 @@ class LayeredPipeline:
         """Words of the prompt that the training captions never contained."""
         return self.vocabulary.unknown(prompt) if self.vocabulary.words else []
 
+    def scales_up_to(self, size: int) -> tuple[int, ...]:
+        """The model's scales of ``size`` pixels or fewer; ValueError where there is none."""
+        if size < self.scales[0]:
+            raise ValueError(f"The coarsest scale has {self.scales[0]} pixels: there is none of {size} or less.")
+        return tuple(scale for scale in self.scales if scale <= size)
+
     def run_scales(self, config: SampleConfig) -> tuple[int, ...]:
         """The scales of a run. Raises ValueError where they are not the coarsest few of the model's, or where they, or the order
         coarse-first, ask a network that computes all scales in one pass to run some of them alone."""

@@ -58,6 +58,28 @@ def test_a_sheet_has_a_row_per_prompt_and_a_column_per_size(pipeline, tmp_path) 
     assert sheet.size == (64, 64) and len(sheet.getcolors(10_000)) > 16
 
 
+def test_a_sheet_of_coarse_scales_draws_no_finer_ones_and_the_same_pictures(pipeline, tmp_path) -> None:  # noqa: F811
+    finest: set[int] = set()
+    forward = pipeline.model.forward
+
+    def watch(z, *rest, **more):
+        finest.add(max(z))
+        return forward(z, *rest, **more)
+
+    config, down = SampleConfig(steps=2), SampleConfig(steps=2, states="top-down")  # which depends on the finest
+    pipeline.model.forward = watch
+    try:
+        for number, (settings, sizes, drawn) in enumerate([(config, (16, 32), 32), (config, (32, 64), 64), (down, (16,), 64)]):
+            finest.clear()
+            draw_sheet(pipeline, ["a red balloon"], settings, sizes, tmp_path / f"{number}.png", cell=32)
+            assert max(finest) == drawn
+    finally:
+        del pipeline.model.forward
+    with Image.open(tmp_path / "0.png") as coarse, Image.open(tmp_path / "1.png") as every:
+        pairs = zip(coarse.crop((32, 0, 64, 32)).tobytes(), every.crop((0, 0, 32, 32)).tobytes(), strict=True)
+        assert max(abs(a - b) for a, b in pairs) <= 1
+
+
 def test_a_sheet_shows_the_three_finest_scales_and_refuses_what_it_cannot_show(pipeline, tmp_path, monkeypatch) -> None:  # noqa: F811
     file = tmp_path / "sheet.png"
     draw_sheet(pipeline, ["a red balloon"], SampleConfig(steps=1), None, file, cell=8)

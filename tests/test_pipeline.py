@@ -77,7 +77,8 @@ def test_the_same_seed_gives_the_same_picture_in_a_batch(pipeline) -> None:
     from layered.diffusion import GuidedDenoiser
 
     text = pipeline.encode(PROMPT).expand(3)
-    denoise = GuidedDenoiser(pipeline.model, text, guidance=QUICK.guidance, sleep_below=QUICK.sleep_below)
+    settings = {"guidance": QUICK.guidance, "parallel": QUICK.guidance_parallel, "sleep_below": QUICK.sleep_below}
+    denoise = GuidedDenoiser(pipeline.model, text, **settings)
     *_, last = sample(denoise, pipeline.schedule(QUICK), QUICK, make_generators([1, QUICK.seed, 9]))
     assert torch.allclose(last.x0[64][1:2], final(pipeline, QUICK)[64], atol=1e-4)
 

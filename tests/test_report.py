@@ -197,6 +197,18 @@ def test_the_same_command_writes_the_same_report(pipeline, probe, tmp_path, monk
     assert "Wrote" in capsys.readouterr().out
 
 
+def test_the_report_is_of_the_settings_and_scales_asked_for(pipeline, probe, tmp_path, monkeypatch, capsys) -> None:  # noqa: F811
+    save_probe(tmp_path / "probe", probe, "")
+    monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
+    options = ["quality", "--out", str(tmp_path / "out"), "--probe", str(tmp_path / "probe"), "--seeds", "1", "--pictures", "4"]
+    given = ["--prompts", "1", "--steps", "2", "--guidance", "2", "--guidance-parallel", "0.5", "--solver", "ddim"]
+    assert main([*options, *given, "--up-to", "40"]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    expected = {"steps": 2, "guidance": 2.0, "guidance_parallel": 0.5, "solver": "ddim", "scales": [16, 32]}
+    assert expected.items() <= report["settings"].items() and report["scales"] == [16, 32]
+    assert main([*options, "--up-to", "8"]) == 1 and "none of 8 or less" in capsys.readouterr().err
+
+
 def test_without_training_pictures_copies_are_not_looked_for(pipeline, probe, tmp_path) -> None:  # noqa: F811
     report = write_report(pipeline, probe, tmp_path, count=4, seeds=1, prompts=1, config=SampleConfig(steps=1), progress=False)
     assert report["memorisation"] is None and "Not measured" in (tmp_path / "report.md").read_text()

@@ -158,6 +158,9 @@ def _quality(options: argparse.Namespace) -> None:
 
     probe = load_probe(options.probe, options.device)
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, device=options.device)
+    config = _config(options, pipeline)
+    if options.up_to is not None:
+        config = dataclasses.replace(config, scales=pipeline.scales_up_to(options.up_to))
     training = None if options.training_world is None else (options.training_world, options.training_pictures)
     write_report(
         pipeline,
@@ -166,7 +169,7 @@ def _quality(options: argparse.Namespace) -> None:
         count=options.pictures,
         seeds=options.seeds,
         prompts=options.prompts,
-        config=_config(options, pipeline),
+        config=config,
         training=training,
         fid_weights=options.fid_weights,
         clip=options.clip,

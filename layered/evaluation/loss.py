@@ -60,9 +60,7 @@ def unseen_losses(
     """
     if count < FIFTHS:
         raise ValueError(f"The loss needs at least {FIFTHS} pictures, got {count}.")
-    scales, config = tuple(size for size in pipeline.scales if up_to is None or size <= up_to), pipeline.model.config
-    if not scales:
-        raise ValueError(f"The coarsest scale has {pipeline.scales[0]} pixels: there is none of {up_to} or less.")
+    scales, config = pipeline.scales if up_to is None else pipeline.scales_up_to(up_to), pipeline.model.config
     losses: dict[int, list[float]] = {size: [] for size in scales}
     enlarged: dict[int, list[float]] = {size: [] for size in scales[1:]}
     for number, vista in enumerate(unseen_vistas(pipeline, count, seed, _run_for(pipeline, scales))):

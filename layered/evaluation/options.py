@@ -77,6 +77,7 @@ def _add_quality(quality: argparse.ArgumentParser) -> None:
     quality.add_argument("--probe", type=Path, default=PROBE, help="folder of the attribute probe")
     quality.add_argument("--pictures", type=int, default=64, help="pictures that are compared with renders, per seed")
     quality.add_argument("--seeds", type=int, default=3)
+    quality.add_argument("--up-to", type=int, metavar="PIXELS", help="the finest scale that is drawn (default: all are)")
     quality.add_argument("--prompts", type=int, default=96, help="prompts of each set for prompt accuracy")
     quality.add_argument(
         "--training-world", type=int, metavar="SEED", help="world seed of the training pictures: looks for copies"

@@ -96,8 +96,8 @@ class Controls:
             info = "How strongly the prompt pulls; 1 is no guidance."
             info = "Guidance is built in; 1 leaves it as it is." if self.distilled else info
             self._slider("guidance", "Guidance", info, 0, 20, 0.1)
-            info = "How much guidance may harden contrast; 1: plain classifier-free guidance."
-            self._slider("guidance_parallel", "Guidance on contrast", info, 0, 1, 0.05)
+            info = "0: guidance leaves contrast alone; 1: it hardens it."
+            self._slider("guidance_parallel", "On contrast", info, 0, 1, 0.05)
             info = f"For the scales above {self.scales[0]} px; empty: the same prompt."
             self._text("detail_prompt", "Detail prompt", info)
             orders = [("together", "together"), ("coarse first", "coarse-first")]
