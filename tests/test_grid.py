@@ -19,7 +19,7 @@ from layered.studio.pace import Pace
 from layered.studio.sweeper import base_lines, duration, sheet
 
 RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "eta": (0, 1), "ddpm_noise": (0, 1)}
-RANGES |= {shift_name(size): (-12, 6) for size in SCALES}
+RANGES |= {"guidance_parallel": (0, 1)} | {shift_name(size): (-12, 6) for size in SCALES}
 LIMITS = Limits(36, 1800, RANGES, SCALES)
 SETTINGS = sweepable(SCALES)
 
@@ -204,7 +204,7 @@ def test_a_model_that_draws_all_scales_in_one_pass_stops_at_the_finest_alone():
 def test_a_sweep_starts_around_what_the_model_starts_from():
     found = sweepable(SCALES, usual=SampleConfig(steps=4, guidance=1.0, solver="ddim"))
     assert found["steps"].usual == (1, 2, 4, 8) and found["guidance"].usual == (1, 1.5, 2, 3)
-    assert SETTINGS["steps"].usual == (5, 10, 25, 50) and SETTINGS["guidance"].usual == (1, 2, 4, 8)
+    assert SETTINGS["steps"].usual == (5, 10, 25, 50) and SETTINGS["guidance"].usual == (1, 1.5, 3, 6)
     assert set(SETTINGS) - set(sweepable((32,))) == {"noise", "states", "detail_prompt", *map(shift_name, SCALES[1:])}
 
 

@@ -205,7 +205,7 @@ def test_looking_moves_with_the_keys_and_needs_no_server(sweep):
             waits(page, "looked", at)
         page.locator(".cell[data-cell='6']").hover()
         waits(page, "looked", "6")
-        assert page.locator(".inspect .where").inner_text().split() == "Guidance 4 Shift of all scales, added 0".split()
+        assert page.locator(".inspect .where").inner_text().split() == "Guidance 3 Shift of all scales, added 0".split()
         facts = page.locator(".inspect .facts").inner_text()
         assert "seed 7" in facts and "2 steps" in facts and all(str(size) in facts for size in (32, 64, 128))
         assert page.locator(".cell[tabindex='0']").count() == 1
@@ -228,11 +228,11 @@ def test_a_cell_opens_in_explore_with_its_prompt_and_settings(sweep, server):
         page.keyboard.press(key)
     page.wait_for_function("text => document.querySelector('#prompt textarea').value === text", arg=EXAMPLES[1][1])
     page.wait_for_function("() => document.activeElement.id === 'run'")
-    assert page.locator("#guidance input[type=number]").input_value() == "2"
+    assert page.locator("#guidance input[type=number]").input_value() == "1.5"
     assert page.locator("#random-seed input").is_checked() is False
     page.keyboard.press("Enter")
     until(page, "state", "done")
-    assert server[1].asked[-1] == (EXAMPLES[1][1], SampleConfig(steps=2, seed=7, solver="dpm++", guidance=2.0))
+    assert server[1].asked[-1] == (EXAMPLES[1][1], SampleConfig(steps=2, seed=7, solver="dpm++", guidance=1.5))
     page.get_by_role("tab", name="Sweep", exact=True).click()  # the sweep is still there
     assert sheet(page).get_attribute("data-made") == "12"
     says(page, "Seed 7")
@@ -260,7 +260,7 @@ def test_the_picture_carries_its_settings(sweep):
         page.locator("#get-sweep-picture").click()
     assert download.value.suggested_filename == "sweep-128px.png"
     settings = read_png_settings(download.value.path())
-    assert settings["prompt"] == PROMPT and settings["sweep"]["columns"]["values"] == [1, 2, 4, 8]
+    assert settings["prompt"] == PROMPT and settings["sweep"]["columns"]["values"] == [1, 1.5, 3, 6]
 
 
 def test_a_closed_tab_is_forgotten(open_page):
