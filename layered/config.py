@@ -105,6 +105,11 @@ class SampleConfig:
                 "choose states per-scale, or the order together."
             )
 
+    @property
+    def from_finest(self) -> bool:
+        """Whether the coarse pictures depend on the finest scale drawn: states that follow from it, or noise brought down from it."""
+        return self.states == "top-down" or self.noise in ("box", "bilinear")
+
 
 def _detail_prompt(value: Any) -> str | tuple[tuple[int, str], ...]:
     """The prompt without surrounding space, or pairs of a size in pixels and a prompt, coarse to fine."""

@@ -113,27 +113,27 @@ def test_closed_tab_stops_the_work_and_frees_the_memory(studio, server):
     page.errors.clear()  # gradio complains of the connection that leaving cut
 
 
-def test_second_visitor_waits_and_is_told(studio, slow):
-    first, second = studio("?steps=100"), studio("?steps=2")
+def one_runs_one_waits(studio, steps):
+    """The pages of two visitors: the first one's long run is going on, the second one's, of so many steps, waits for it."""
+    first, second = studio("?steps=100"), studio(f"?steps={steps}")
     for page in (first, second):
         page.locator("#prompt textarea").fill(PROMPT)
     first.locator("#run").click()
     at_least(first, 1)
     second.locator("#run").click()
     second.get_by_text(re.compile(r"queue: 1/1")).wait_for()
+    return first, second
+
+
+def test_second_visitor_waits_and_is_told(studio, slow):
+    first, second = one_runs_one_waits(studio, 2)
     assert state(second, "state") == "waiting" and state(second, "steps") == "0"
     first.locator("#stop").click()
     until(second, "state", "done")
 
 
 def test_waiting_can_be_given_up(studio, slow):
-    first, second = studio("?steps=100"), studio("?steps=100")
-    for page in (first, second):
-        page.locator("#prompt textarea").fill(PROMPT)
-    first.locator("#run").click()
-    at_least(first, 1)
-    second.locator("#run").click()
-    second.get_by_text(re.compile(r"queue: 1/1")).wait_for()
+    first, second = one_runs_one_waits(studio, 100)
     second.locator("#stop").click()
     until(second, "state", "idle")
     first.locator("#stop").click()

@@ -57,8 +57,7 @@ def draw_sheet(
     if Image.registered_extensions().get(file.suffix.lower()) not in Image.SAVE:
         raise ValueError(f"{file} has not the ending of a picture: name it {file.stem}.jpg or {file.stem}.png.")
     open_folder(file.parent)
-    from_finest = config.states == "top-down" or config.noise in ("box", "bilinear")
-    if pipeline.isolated and config.shifts is None and not from_finest:  # finer scales would change nothing
+    if pipeline.isolated and config.shifts is None and not config.from_finest:  # finer scales would change nothing
         config = dataclasses.replace(config, scales=pipeline.scales_up_to(max(sizes)))
     rows = -(-len(prompts) // columns)
     sheet = Image.new("RGB", (columns * len(sizes) * cell, rows * cell))

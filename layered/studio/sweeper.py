@@ -277,8 +277,7 @@ def base_lines(grid: Grid, scales: tuple[int, ...], example: bool, isolated: boo
         ["spacing", "Spacing", config.spacing],
         *([["sleep", "Sleep", sleep]] if isolated else []),
     ]
-    from_finest = any(cell.config.states == "top-down" or cell.config.noise in ("box", "bilinear") for cell in grid.cells)
-    if from_finest and grid.size < scales[-1]:
+    if any(cell.config.from_finest for cell in grid.cells) and grid.size < scales[-1]:
         say = f"box and bilinear noise and top-down states start from the finest scale drawn, here {grid.size} px"
         lines.append(["note", "Note", say])
     return [line[1:] for line in lines if line[0] not in varied]

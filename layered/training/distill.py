@@ -112,7 +112,7 @@ class Distiller(Trainer):
     """
 
     def __init__(self, *args, teacher: SampleConfig, **kwargs) -> None:
-        """As ``Trainer``; ``teacher``: guidance, guided_up_to, sleep_below and clipping of the runs that are learnt."""
+        """As ``Trainer``; ``teacher``: guidance and how far it reaches, sleep_below and clipping of the runs that are learnt."""
         super().__init__(*args, **kwargs)
         config = self.config
         mixed = config.shifts is None and (config.shift_jitter or config.preset != config.other_preset)
@@ -143,8 +143,8 @@ class Distiller(Trainer):
 
     def _guided(self, batch: Batch) -> dict[int, Tensor]:
         """The teacher's guided prediction of every scale, each sample at its own time (arXiv 2210.03142, section 3.1)."""
-        guidance = {"guidance": self.settings.guidance, "guided_up_to": self.settings.guided_up_to}
-        guidance |= {"parallel": self.settings.guidance_parallel}
+        run = self.settings
+        guidance = {"guidance": run.guidance, "parallel": run.guidance_parallel, "guided_up_to": run.guided_up_to}
         x0 = self._denoiser(batch, **guidance)(batch.z, batch.logsnr, 0.0).x0
         return {size: clip_x0(value, self.settings.clipping) for size, value in x0.items()}
 
