@@ -107,7 +107,7 @@ class SampleConfig:
 
     @property
     def from_finest(self) -> bool:
-        """Whether the coarse pictures depend on the finest scale drawn: states that follow from it, or noise brought down from it."""
+        """Whether coarse pictures depend on the finest scale drawn: by states that follow from it, or noise brought down."""
         return self.states == "top-down" or self.noise in ("box", "bilinear")
 
 
