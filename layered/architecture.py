@@ -77,6 +77,11 @@ class LevelConfig:
             )
 
     @property
+    def adds(self) -> bool:
+        """Whether what it predicts is added to the level below: then it can count for more or less (``detail`` of a run)."""
+        return self.prediction != "v"
+
+    @property
     def grid(self) -> int:
         """Side of the feature grid."""
         return self.size // self.patch
@@ -183,6 +188,11 @@ class ModelConfig:
     def isolated(self) -> bool:
         """Whether a level sees nothing of the finer ones, so that the coarsest few can run alone and the others follow."""
         return self.layered and self.downsampling == "isolated"
+
+    @property
+    def adds(self) -> bool:
+        """Whether any level adds to the one below it."""
+        return self.layered and any(level.adds for level in self.levels[1:])
 
     @property
     def all_sizes(self) -> tuple[int, ...]:

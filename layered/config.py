@@ -42,6 +42,7 @@ class SampleConfig:
     guidance: float | tuple[float, ...] = 3.0  # classifier-free guidance weight, 0 to 20; 1 is none; or one per scale
     guidance_parallel: float = 0.0  # how much of what guidance changes along the picture itself stays, 0 to 1; see ``guide``
     guidance_interval: tuple[float, float] = (0.0, 1.0)  # t between which guidance is applied
+    detail: float = 1.0  # levels above the base: what they add to the one below, times this, 0 to 2; see ``Level.predict``
     guided_up_to: int = 128  # pixels: finer scales take over what guidance did below them, at half the cost
     seed: int = 0  # 0 to 2**32 - 1
     noise: NoiseMode = "sinc"  # how the scales share their noise
@@ -87,6 +88,7 @@ class SampleConfig:
                     f"scales: expected sizes from coarse to fine, each twice the one before, got {shown(self.scales)}."
                 )
         number("parallel guidance", self.guidance_parallel, 0.0, 1.0)
+        number("detail", self.detail, 0.0, 2.0)
         number("eta", self.eta, 0.0, 1.0)
         number("DDPM noise", self.ddpm_noise, 0.0, 1.0)
         if self.sleep_below is not None:

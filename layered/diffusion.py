@@ -96,14 +96,16 @@ class GuidedDenoiser:
         guided_up_to: int | None = None,
         shared_noise: bool = True,
         sleep_below: float | None = None,
+        detail: float = 1.0,
     ) -> None:
         """text: one prompt per sample, or one for each scale of the model; guidance: one weight or one per scale, applied while t
-        is in ``interval``; ``parallel`` as of ``guide``.
+        is in ``interval``; ``parallel`` as of ``guide``; ``detail`` weighs what levels above the base add (``Level.predict``).
 
         With ``guided_up_to``, in pixels, finer scales run for the prompt alone (the coarsest is always guided), and their
         detail is added to the guided picture below: x̂ = x̂(prompt) + enlarged(guided x̂ − x̂(prompt), both of the scale below).
         A nested network computes all its scales in one pass: there none sleeps and all are guided, whatever ``sleep_below`` and
-        ``guided_up_to`` say. ValueError for a network that would drop features, or for another number of weights.
+        ``guided_up_to`` say. ValueError for a network that would drop features, for another number of weights, and for a
+        ``detail`` other than 1 where no level adds to the one below.
         """
         if model.config.dropout and any(module.training for module in model.modules()):
             raise ValueError("This network is being trained and drops features at random: draw with model.eval().")
@@ -115,12 +117,15 @@ class GuidedDenoiser:
             raise ValueError(
                 f"Guidance needs one weight, or one for each of the {len(scales)} scales {scales}: got {len(weights)}."
             )
+        if detail != 1 and not model.config.adds:
+            raise ValueError("No level of this network adds to the one below it: leave detail at 1.")
         for size in scales:
             prompt_at(text, size)  # refuses a scale without a prompt before the first step
         self.model, self.text = model, text
         self.weights = dict(zip(scales, weights, strict=True))
         self.guided = tuple(size for size in scales if guided_up_to is None or size <= max(guided_up_to, scales[0]))
-        self.interval, self.parallel, self.shared_noise, self.sleep_below = interval, parallel, shared_noise, sleep_below
+        self.interval, self.parallel, self.detail = interval, parallel, detail
+        self.shared_noise, self.sleep_below = shared_noise, sleep_below
 
     @torch.no_grad()
     def __call__(
@@ -168,7 +173,7 @@ class GuidedDenoiser:
 
     def _run(self, sizes: Sequence[int], z, logsnr, text: Prompts, below) -> dict[int, LevelOutput]:
         shared = torch.full_like(logsnr[sizes[0]], float(self.shared_noise))
-        return self.model({size: z[size] for size in sizes}, logsnr, text, shared, below=below)
+        return self.model({size: z[size] for size in sizes}, logsnr, text, shared, below=below, detail=self.detail)
 
     def _guided(self, plain: Mapping[int, Tensor], without: Mapping[int, Tensor], change: Tensor | None) -> dict[int, Tensor]:
         """The guided picture of every scale of ``plain``; ``without`` holds the unconditional ones of those that are guided.

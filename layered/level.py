@@ -171,10 +171,15 @@ class Level(nn.Module):
         h = skip if self.fuse is None else self.fuse(torch.cat([skip, self.upsample(below)], dim=1))
         return self.up(h, told.blocks)
 
-    def predict(self, h: Tensor, z: Tensor, logsnr: Tensor, mean: Tensor | float) -> Tensor:
-        """Features → x̂ (B, 3, S, S); ``mean`` is the enlarged prediction of the level below, 0 without one."""
+    def predict(self, h: Tensor, z: Tensor, logsnr: Tensor, mean: Tensor | float, detail: float = 1.0) -> Tensor:
+        """Features → x̂ (B, 3, S, S); ``mean`` is the enlarged prediction of the level below, 0 without one.
+
+        ``detail`` weighs what the network itself adds to that mean, or, where it predicts around the posterior mean of z and that
+        mean, to this: 1 as it was trained. It is nothing to the base and to levels that predict v (``LevelConfig.adds``).
+        """
         cells = self.output(F.silu(channel_norm(h)))
         raw = from_bands(cells.float(), self.input.levels) if self.wavelet else F.pixel_shuffle(cells, self.patch).float()
+        raw = raw * detail if self.config.adds and isinstance(mean, Tensor) else raw
         return read_prediction(self.config, raw, z, logsnr, mean)
 
 

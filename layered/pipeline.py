@@ -79,6 +79,11 @@ class LayeredPipeline:
         return self.model.config.isolated
 
     @property
+    def adds(self) -> bool:
+        """Whether its levels add to the ones below them, so that a run can weigh what they add (``detail``)."""
+        return self.model.config.adds
+
+    @property
     def usual(self) -> SampleConfig:
         """The settings of a run unless others are asked for: ``SampleConfig``'s, with the schedule and the noise that the network
         was trained with; of a distilled network the run that it learnt, with DDIM, and without guidance, which is folded in."""
@@ -176,6 +181,7 @@ class LayeredPipeline:
             guided_up_to=config.guided_up_to,
             shared_noise=config.noise != "independent",
             sleep_below=config.sleep_below,
+            detail=config.detail,
         )
         return sample(denoise, schedule, config, make_generators(seeds), device=self.device)
 

@@ -72,6 +72,7 @@ class LayeredUNet(nn.Module):
         *,
         below: tuple[int, LevelOutput] | None = None,
         windows: Mapping[int, Window] | None = None,
+        detail: float = 1.0,
     ) -> dict[int, LevelOutput]:
         """Run the levels whose pictures are in ``z``, coarse to fine.
 
@@ -79,7 +80,7 @@ class LayeredUNet(nn.Module):
         scales share their noise and 0 where it is independent. text: one prompt for all scales, or each scale's own: the base
         attends to the tokens of its prompt, and every level is conditioned on the pooled vector of its own. ``below`` continues
         from a level computed before (its size and output): the scales of ``z`` are then those above it (and ``logsnr`` includes
-        it). Returns the output per scale.
+        it). ``detail`` weighs what every level adds to the one below (``Level.predict``). Returns the output per scale.
 
         Only an isolated network takes the coarsest scales alone, ``below`` or ``windows``: ValueError for another.
         """
@@ -88,7 +89,7 @@ class LayeredUNet(nn.Module):
                 raise ValueError("Only a layered network with isolated downsampling can continue from a level or take windows.")
             if not self.config.layered:
                 return self._forward_single(z, logsnr, prompt_at(text, self.config.scales[0]), shared_noise)
-            return self._forward_nested(z, logsnr, text, shared_noise)
+            return self._forward_nested(z, logsnr, text, shared_noise, detail)
         sizes = [size for size in self.config.all_sizes if size in z]
         start = self.config.all_sizes.index(below[0]) + 1 if below else 0
         if not sizes or sizes != list(self.config.all_sizes[start : start + len(sizes)]):
@@ -118,7 +119,7 @@ class LayeredUNet(nn.Module):
                 added = level.upsample(features) if level.fuse is None else None
                 skip = level.enter(shown.contiguous(memory_format=torch.channels_last), told, added)
             features = level.leave(skip, features, told)
-            outputs[size] = previous = LevelOutput(features, level.predict(features, z[size], logsnr[size], mean))
+            outputs[size] = previous = LevelOutput(features, level.predict(features, z[size], logsnr[size], mean, detail))
             previous_size = size
         return outputs
 
@@ -136,7 +137,7 @@ class LayeredUNet(nn.Module):
         return h
 
     def _forward_nested(
-        self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], text: Prompts, shared_noise: Tensor
+        self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], text: Prompts, shared_noise: Tensor, detail: float
     ) -> dict[int, LevelOutput]:
         """Matryoshka: down through every level, each with its picture and what comes from above; up through every level."""
         sizes = self.config.all_sizes
@@ -154,7 +155,7 @@ class LayeredUNet(nn.Module):
         for size, level, told, skip in reversed(entered):
             mean = enlarge_image(outputs[size // 2].x0, size) if outputs else 0.0
             features = level.leave(skip, features, told)
-            outputs[size] = LevelOutput(features, level.predict(features, z[size], logsnr[size], mean))
+            outputs[size] = LevelOutput(features, level.predict(features, z[size], logsnr[size], mean, detail))
         return outputs
 
     def _forward_single(

@@ -63,7 +63,7 @@ class FakePipeline:
         pause: float = 0.02,
     ) -> None:
         self.scales, self.pause, self.known = scales, pause, KNOWN
-        self.usual, self.isolated = SampleConfig(), True
+        self.usual, self.isolated, self.adds = SampleConfig(), True, True
         self.model: Any = thin_network(scales)
         self.vocabulary = Vocabulary(VOCABULARY)
         self.card = CARD

@@ -41,6 +41,7 @@ BAD_SETTINGS = [
     ("seed", "seed", [-1, 2**32, 1.0, "7", False, None]),
     ("guidance", "guidance", [-0.1, 20.5, math.nan, math.inf, "3", True, None, (), (3.0, math.nan), [1.0, "2"], 10**400]),
     ("guidance_parallel", "parallel guidance", [-0.1, 1.1, math.nan, "0", True, None]),
+    ("detail", "detail", [-0.1, 2.1, math.nan, "1", True, None]),
     ("guidance_interval", "guidance interval", [(0.5,), (0.7, 0.2), (0, 1.5), (math.nan, 1), "01", 0.5, None, (True, True)]),
     ("shifts", "shifts", [(math.nan,), (16.0,), ("0",), (True,), "abc", 3.0]),
     ("eta", "eta", [-0.1, 1.1, math.nan, "0", True, None]),

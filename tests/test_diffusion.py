@@ -7,7 +7,8 @@ import torch
 
 from layered.diffusion import GuidedDenoiser, awake_scales, guide, predict
 from layered.layers import TextStates
-from tests.test_unet import awake, inputs, tiny
+from layered.prediction import read_prediction
+from tests.test_unet import awake, every_level, inputs, tiny
 
 
 def test_guidance_of_one_is_the_conditional_prediction_and_zero_the_unconditional() -> None:
@@ -64,6 +65,35 @@ def test_scales_above_the_guided_ones_follow_them_without_an_unconditional_run()
     assert torch.allclose(part.x0_plain[64], plain[64], atol=1e-4) and not torch.allclose(part.x0[64], whole.x0[64], atol=1e-2)
     coarsest = GuidedDenoiser(model, text, guidance=3.0, guided_up_to=1)(z, logsnr, 0.5)
     assert torch.allclose(coarsest.x0[16], whole.x0[16], atol=1e-4)
+
+
+def test_detail_weighs_what_levels_add_to_the_ones_below() -> None:
+    model = awake(every_level(tiny(), prediction="x"))
+    z, logsnr, text, _ = inputs(model.config)
+    none, one, half = (GuidedDenoiser(model, text, detail=detail)(z, logsnr, 0.5).x0 for detail in (0.0, 1.0, 0.5))
+    assert torch.equal(one[64], GuidedDenoiser(model, text)(z, logsnr, 0.5).x0[64])
+    for size in (32, 64):
+        below = torch.nn.functional.interpolate(none[size // 2], scale_factor=2, mode="bilinear")
+        assert torch.allclose(none[size], below, atol=1e-6) and not torch.allclose(one[size], below, atol=1e-2)
+    assert torch.equal(none[16], one[16])  # the base adds to nothing
+    assert torch.allclose(half[32], (none[32] + one[32]) / 2, atol=1e-5)
+
+
+def test_without_detail_a_posterior_level_is_the_linear_estimate() -> None:
+    model = awake(tiny())
+    z, logsnr, text, _ = inputs(model.config)
+    x0 = GuidedDenoiser(model, text, detail=0.0)(z, logsnr, 0.5).x0
+    mean = torch.nn.functional.interpolate(x0[16], scale_factor=2, mode="bilinear")
+    expected = read_prediction(model.config.levels[1], torch.zeros_like(mean), z[32], logsnr[32], mean)
+    assert torch.allclose(x0[32], expected, atol=1e-6) and not torch.allclose(x0[32], mean, atol=1e-2)
+
+
+def test_detail_is_refused_where_no_level_adds_to_another() -> None:
+    for network in (every_level(tiny(), prediction="v", input="z"), tiny().single_resolution()):
+        model = awake(network)
+        GuidedDenoiser(model, TextStates.empty(1, 12), detail=1.0)
+        with pytest.raises(ValueError, match="leave detail at 1"):
+            GuidedDenoiser(model, TextStates.empty(1, 12), detail=1.2)
 
 
 def test_guidance_stays_inside_its_interval() -> None:

@@ -29,13 +29,21 @@ from layered.studio.worker import Worker
 from layered.trajectory import Trajectory, to_uint8
 
 RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "sleep_below": (-20, 0), "guided_up_to": (32, 512)}
-RANGES |= dict.fromkeys(("guidance_parallel", "guidance_from", "guidance_to", "eta", "ddpm_noise"), (0, 1))
+RANGES |= {"detail": (0, 2)} | dict.fromkeys(("guidance_parallel", "guidance_from", "guidance_to", "eta", "ddpm_noise"), (0, 1))
 RANGES |= {shift_name(size): (-12, 6) for size in SCALES}
 CONFIGS = [
     SampleConfig(seed=5),
     SampleConfig(steps=7, guidance=1.5, seed=2**32 - 1, noise="independent", preset="paper"),
     SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
-    SampleConfig(guidance_interval=(0.2, 0.75), guidance_parallel=0.35, solver="ddim", eta=0.4, spacing="time", sleep_below=None),
+    SampleConfig(
+        guidance_interval=(0.2, 0.75),
+        guidance_parallel=0.35,
+        detail=0.8,
+        solver="ddim",
+        eta=0.4,
+        spacing="time",
+        sleep_below=None,
+    ),
     SampleConfig(steps=3, detail_prompt="rough & stormy «山»"),
 ]
 PROMPTS = ["$x$ and \\frac{a}{b} $$", "<script>alert(1)</script> & ]]> <!--", "a\x00red\u202eballoon\x1b بالون"]

@@ -19,7 +19,7 @@ from layered.studio.pace import Pace
 from layered.studio.sweeper import base_lines, duration, sheet
 
 RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "eta": (0, 1), "ddpm_noise": (0, 1)}
-RANGES |= {"guidance_parallel": (0, 1)} | {shift_name(size): (-12, 6) for size in SCALES}
+RANGES |= {"guidance_parallel": (0, 1), "detail": (0, 2)} | {shift_name(size): (-12, 6) for size in SCALES}
 LIMITS = Limits(36, 1800, RANGES, SCALES)
 SETTINGS = sweepable(SCALES)
 
@@ -198,6 +198,7 @@ def test_a_model_that_draws_all_scales_in_one_pass_stops_at_the_finest_alone():
     assert made.cells[0].config_drawn.scales is None
     told = dict(base_lines(made, SCALES, example=False, isolated=False))
     assert "Sleep" not in told and told["Guided"] == "t 0 to 1"  # it knows no more of them
+    assert told["Detail"] == "1" and "Detail" not in dict(base_lines(made, SCALES, example=False, adds=False))
     assert "Sleep" in dict(base_lines(made, SCALES, example=False)) and told["States"] == "per-scale"
 
 
@@ -205,7 +206,8 @@ def test_a_sweep_starts_around_what_the_model_starts_from():
     found = sweepable(SCALES, usual=SampleConfig(steps=4, guidance=1.0, solver="ddim"))
     assert found["steps"].usual == (1, 2, 4, 8) and found["guidance"].usual == (1, 1.5, 2, 3)
     assert SETTINGS["steps"].usual == (5, 10, 25, 50) and SETTINGS["guidance"].usual == (1, 1.5, 3, 6)
-    assert set(SETTINGS) - set(sweepable((32,))) == {"noise", "states", "detail_prompt", *map(shift_name, SCALES[1:])}
+    assert set(SETTINGS) - set(sweepable((32,))) == {"detail", "noise", "states", "detail_prompt", *map(shift_name, SCALES[1:])}
+    assert set(SETTINGS) - set(sweepable(SCALES, adds=False)) == {"detail"}
 
 
 # ------------------------------------------------------------------ how long it takes

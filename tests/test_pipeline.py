@@ -91,6 +91,7 @@ def test_the_same_seed_gives_the_same_picture_in_a_batch(pipeline) -> None:
         {"guidance": (2.0, 2.0, 5.0)},
         {"guided_up_to": 32},
         {"guidance_parallel": 1.0},
+        {"detail": 1.5},
         {"guidance_interval": (0.0, 0.4)},
         {"seed": 6},
         {"noise": "independent"},

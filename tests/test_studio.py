@@ -27,13 +27,13 @@ from layered.trajectory import to_uint8
 
 UNITS = ("guidance_parallel", "guidance_from", "guidance_to", "eta", "ddpm_noise")
 RANGES = {"steps": (1, 100), "guidance": (0, 20), "seed": (0, 2**32 - 1), "sleep_below": (-20, 0), "guided_up_to": (32, 512)}
-RANGES |= dict.fromkeys(UNITS, (0, 1)) | {shift_name(size): (-12, 6) for size in SCALES}
+RANGES |= {"detail": (0, 2)} | dict.fromkeys(UNITS, (0, 1)) | {shift_name(size): (-12, 6) for size in SCALES}
 CONFIGS = [
     SampleConfig(),
     SampleConfig(steps=7, guidance=1.5, seed=2**32 - 1, noise="independent", preset="paper"),
     SampleConfig(shifts=(0.25, -0.5, -1.0, -2.0, -3.0), solver="dpm++", states="top-down", clipping="none"),
     SampleConfig(guidance_interval=(0.2, 0.75), solver="ddpm", ddpm_noise=0.4, spacing="time", sleep_below=-8.0),
-    SampleConfig(order="coarse-first", steps=9, guidance_parallel=0.35),
+    SampleConfig(order="coarse-first", steps=9, guidance_parallel=0.35, detail=1.15),
     SampleConfig(detail_prompt="rough & stormy, 100 % «山»"),
     SampleConfig(eta=0.5, guided_up_to=512, noise="bilinear", preset="unshifted", clipping="dynamic"),
 ]
@@ -85,6 +85,7 @@ def test_every_control_reaches_the_settings_of_the_run():
         "seed": 9,
         "guidance": 5.0,
         "guidance_parallel": 0.6,
+        "detail": 1.2,
         "guidance_from": 0.1,
         "guidance_to": 0.9,
         "guided_up_to": 256,

@@ -107,7 +107,7 @@ def _rounded(value: Any, digits: int = 4) -> Any:
 
 def _config(options: argparse.Namespace, pipeline: LayeredPipeline) -> SampleConfig:
     """The checkpoint's usual settings, but for those that were given."""
-    given = {name: getattr(options, name) for name in ("guidance", "guidance_parallel", "solver", "steps")}
+    given = {name: getattr(options, name) for name in ("guidance", "guidance_parallel", "detail", "solver", "steps")}
     return dataclasses.replace(pipeline.usual, **{name: value for name, value in given.items() if value is not None})
 
 

@@ -67,6 +67,7 @@ def request(
     order=USUAL.order,
     detail_prompt=USUAL.detail_prompt,
     guidance_parallel=USUAL.guidance_parallel,
+    detail=USUAL.detail,
 ) -> dict[str, Any]:
     """The parameters of every endpoint, in order, with their defaults: any JSON values, by name."""
     return dict(locals())

@@ -37,10 +37,13 @@ class Setting:
     choices: tuple[str, ...] = ()  # of kind "name"
 
 
-def sweepable(scales: Sequence[int], prompts: Sequence[str] = (), usual: SampleConfig = USUAL) -> dict[str, Setting]:
+def sweepable(
+    scales: Sequence[int], prompts: Sequence[str] = (), usual: SampleConfig = USUAL, adds: bool = True
+) -> dict[str, Setting]:
     """Every setting that an axis can vary, by name: those that change something at more than one scale only where there are more.
 
-    ``prompts`` are the ones to start from; the steps and weights to start from lie around those of ``usual``.
+    ``prompts`` are the ones to start from; the steps and weights to start from lie around those of ``usual``. ``adds``: whether
+    the model's finer scales add to the coarser.
     """
     several = len(scales) > 1
     weight = flatten(usual, scales)["guidance"]
@@ -51,6 +54,7 @@ def sweepable(scales: Sequence[int], prompts: Sequence[str] = (), usual: SampleC
         Setting("guidance_parallel", "Guidance on contrast", "number", (0, 0.5, 1)),
         Setting("steps", "Steps", "whole", tuple(sorted(set(steps)))),
         Setting(PROMPT, "Prompt", "text", tuple(prompts)),
+        *([Setting("detail", "Detail", "number", (0.8, 1, 1.2))] if several and adds else []),
         *([Setting("detail_prompt", "Detail prompt", "text", tuple(prompts))] if several else []),
         Setting("seed", "Seed", "whole", (1, 2, 3, 4)),
         Setting(ALL_SHIFTS, "Shift of all scales, added", "number", (-2, 0, 2)),

@@ -26,13 +26,15 @@ class Controls:
         usual: SampleConfig,
         isolated: bool = True,
         distilled: bool = False,
+        adds: bool = True,
     ) -> None:
         """``isolated``: whether levels can run without the finer ones; else what needs that is not offered. Nor is, of one scale,
-        what joins scales. ``distilled``: whether the model was distilled into the steps of ``usual``."""
+        what joins scales. ``distilled``: whether the model was distilled into the steps of ``usual``; ``adds``: whether its
+        finer levels add to the ones below."""
         self.scales, self.isolated, self.distilled = scales, isolated, distilled
         several, coarser = len(scales) > 1, isolated and scales[-1] > max(COARSE_UP_TO, scales[0])
         needed = {"order": coarser, "guided_up_to": isolated and several, "sleep_below": isolated and several}
-        needed |= dict.fromkeys(("detail_prompt", "noise", "states"), several)
+        needed |= dict.fromkeys(("detail_prompt", "noise", "states"), several) | {"detail": several and adds}
         self.hidden = frozenset(name for name, there in needed.items() if not there)  # values that the page does not offer
         self.defaults = flatten(usual, scales) | {"random_seed": True}
         self.values: dict[str, gr.components.Component] = {}
@@ -98,6 +100,8 @@ class Controls:
             self._slider("guidance", "Guidance", info, 0, 20, 0.1)
             info = "0: guidance leaves contrast alone; 1: it hardens it."
             self._slider("guidance_parallel", "On contrast", info, 0, 1, 0.05)
+            info = f"How much the scales above {self.scales[0]} px add: 1 as trained, less is softer, more is crisper."
+            self._slider("detail", "Detail", info, 0, 2, 0.05)
             info = f"For the scales above {self.scales[0]} px; empty: the same prompt."
             self._text("detail_prompt", "Detail prompt", info)
             orders = [("together", "together"), ("coarse first", "coarse-first")]

@@ -52,7 +52,8 @@ class Explore:
                 self.chosen = gr.Textbox(visible="hidden", elem_id="chosen")  # the query of the run on show, or an example's name
                 self.recall = gr.Button(visible="hidden", elem_id="recall")
             with gr.Column(scale=0, min_width=320, elem_id="panel"):
-                self.controls = Controls(handlers.scales, settings, handlers.usual, handlers.isolated, handlers.distilled)
+                told = handlers.usual, handlers.isolated, handlers.distilled, handlers.adds
+                self.controls = Controls(handlers.scales, settings, *told)
                 self.reset = gr.Button("Reset to defaults", size="sm", elem_id="reset")
         self._wire()
 

@@ -49,7 +49,7 @@ class Handlers:
         """``first``: those of the first page, where this is a further model's. What is kept, and its bounds, are shared."""
         self.pipeline, self.settings, self.worker = pipeline, settings, worker
         self.scales: tuple[int, ...] = tuple(pipeline.scales)
-        self.usual, self.isolated = pipeline.usual, pipeline.isolated
+        self.usual, self.isolated, self.adds = pipeline.usual, pipeline.isolated, pipeline.adds
         self.distilled = "distilled" in (getattr(pipeline, "meta", None) or {})  # into the few steps of ``usual``
         self.store = first.store if first else RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
         self.sweeps: Store[Any] = (

@@ -17,7 +17,7 @@ SAME_SHIFT = 0.0051  # sliders move by 0.01: closer than that is the preset itse
 PROMPT_LIMIT = MAX_PROMPT  # characters
 
 WHOLE = ("steps", "seed", "guided_up_to")
-NUMBERS = ("guidance", "guidance_parallel", "guidance_from", "guidance_to", "eta", "ddpm_noise", "sleep_below")
+NUMBERS = ("guidance", "guidance_parallel", "guidance_from", "guidance_to", "detail", "eta", "ddpm_noise", "sleep_below")
 NAMES = ("noise", "preset", "solver", "states", "clipping", "spacing", "order")
 TEXTS = ("detail_prompt",)
 LABELS = {
@@ -28,6 +28,7 @@ LABELS = {
     "guidance_from": "Guidance from",
     "guidance_to": "Guidance to",
     "guided_up_to": "Guided up to",
+    "detail": "Detail",
     "eta": "Eta",
     "ddpm_noise": "DDPM noise",
     "sleep_below": "Sleep below",
@@ -51,7 +52,8 @@ def flatten(config: SampleConfig, scales: Sequence[int]) -> dict[str, Any]:
     """A run's settings as one value per control. Guidance or a detail prompt per scale becomes its last, the finest's; the size
     that guidance reaches is that of the finest scale which is guided."""
     shifts = Schedule.of_run(config, scales).shifts
-    values: dict[str, Any] = {name: getattr(config, name) for name in WHOLE + NAMES + ("guidance_parallel", "eta", "ddpm_noise")}
+    alike = (*WHOLE, *NAMES, "guidance_parallel", "detail", "eta", "ddpm_noise")
+    values: dict[str, Any] = {name: getattr(config, name) for name in alike}
     values["guided_up_to"] = guided_scale(config.guided_up_to, scales)
     values["preset"] = CUSTOM if config.shifts else config.preset
     values["guidance"] = config.guidance[-1] if isinstance(config.guidance, tuple) else config.guidance

@@ -131,7 +131,7 @@ class Sweep:
         self.tab = gr.context.Context.block
         sizes = sweep_sizes(handlers.scales, handlers.isolated)
         prompts = [prompt for _, prompt in settings.examples[:PROMPTS_AT_FIRST]]
-        settings_by_name = sweepable(handlers.scales, prompts, handlers.usual)
+        settings_by_name = sweepable(handlers.scales, prompts, handlers.usual, handlers.adds)
 
         def cells(asked: Any) -> list[dict[str, Any]]:
             return self.sweeper.cells(asked)

@@ -58,7 +58,7 @@ class Sweeper:
         self.handlers, self.scales = handlers, handlers.scales
         sizes = sweep_sizes(handlers.scales, handlers.isolated)
         self.limits = Limits(settings.sweep_cells, settings.sweep_steps, ranges, sizes)
-        self.settings = sweepable(handlers.scales, usual=handlers.usual)
+        self.settings = sweepable(handlers.scales, usual=handlers.usual, adds=handlers.adds)
         self.example = settings.examples[0][1] if settings.examples else ""
         self.store: Store[Sweep] = handlers.sweeps
 
@@ -94,7 +94,7 @@ class Sweeper:
             "ok": True,
             "say": self.size_of(grid),
             "time": self.time_of(grid),
-            "base": base_lines(grid, self.scales, self.prompt(prompt) != prompt, self.handlers.isolated),
+            "base": base_lines(grid, self.scales, self.prompt(prompt) != prompt, self.handlers.isolated, self.handlers.adds),
             "sheet": sheet(grid, self.scales, self.handlers.usual),
         }
 
@@ -245,10 +245,11 @@ def sheet(grid: Grid, scales: tuple[int, ...], usual: SampleConfig | None = None
     }
 
 
-def base_lines(grid: Grid, scales: tuple[int, ...], example: bool, isolated: bool = True) -> list[list[str]]:
+def base_lines(grid: Grid, scales: tuple[int, ...], example: bool, isolated: bool = True, adds: bool = True) -> list[list[str]]:
     """What no axis varies, as names and values for people, without what the model does not know.
 
-    ``example``: whether the prompt is one because Explore has none; ``isolated``: whether levels can run without the finer ones.
+    ``example``: whether the prompt is one because Explore has none; ``isolated``: whether levels can run without the finer ones;
+    ``adds``: whether the finer scales add to the coarser.
     """
     values, config = grid.values, to_config(grid.values, scales)
     varied = {axis.setting.name for axis in grid.axes}
@@ -267,6 +268,7 @@ def base_lines(grid: Grid, scales: tuple[int, ...], example: bool, isolated: boo
         ["guidance", "Guidance", f"{values['guidance']:g}"],
         ["guidance_parallel", "Guidance on contrast", f"{config.guidance_parallel:g}"],
         ["guided", "Guided", guided],
+        *([["detail", "Detail", f"{config.detail:g}"]] if adds and len(scales) > 1 else []),
         *([["noise", "Noise", config.noise]] if len(scales) > 1 else []),
         ["preset", "Shifts", f"{preset} ({shifts})"],
         ["solver", "Solver", config.solver],

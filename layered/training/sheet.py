@@ -50,6 +50,7 @@ def draw_sheet(model: LayeredUNet, text: TextStates, top: int, file: Path, devic
         guided_up_to=config.guided_up_to,
         shared_noise=config.noise != "independent",
         sleep_below=config.sleep_below,
+        detail=config.detail,
     )
     generators = make_generators(range(len(text.mask)))
     with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
