@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from layered.checkpoint import find_checkpoint, load_checkpoint, read_card, weights_digest
 from layered.config import MAX_PROMPT, SampleConfig, sample_config_from_dict
 from layered.diffusion import GuidedDenoiser
@@ -16,6 +19,8 @@ from layered.text import TextEncoder
 from layered.trajectory import Trajectory
 from layered.unet import LayeredUNet
 from layered.vocabulary import Vocabulary
+
+BATCH = 8  # pictures drawn at once by ``draw_pictures``
 
 
 class PromptError(ValueError):
@@ -215,3 +220,26 @@ class LayeredPipeline:
             shifts=schedule.shifts,
             steps=tuple(steps.values()),
         )
+
+
+def draw_pictures(
+    pipeline: LayeredPipeline,
+    prompts: Sequence[str],
+    config: SampleConfig,
+    first_seed: int = 0,
+    batch: int = BATCH,
+    tick: Callable[[int], None] = lambda pictures: None,
+) -> dict[int, Tensor]:
+    """One picture per prompt at every scale of the run, (N, 3, S, S) in [−1, 1] on the CPU; seeds first_seed, first_seed + 1, …
+
+    ``tick`` is told how many pictures each batch has finished.
+    """
+    finals = []
+    for start in range(0, len(prompts), batch):
+        some = prompts[start : start + batch]
+        seeds = [first_seed + start + number for number in range(len(some))]
+        for step in pipeline.stream_batch(some, config, seeds):
+            last = step
+        finals.append({size: picture.float().cpu() for size, picture in last.x0.items()})
+        tick(len(some))
+    return {size: torch.cat([final[size] for final in finals]) for size in finals[0]}

@@ -37,6 +37,12 @@ def image_pyramid(x: Tensor, scales: Sequence[int]) -> dict[int, Tensor]:
     return {size: downsample_image(x, size) for size in scales}
 
 
+def high_pass(pictures: Tensor) -> Tensor:
+    """The finest level of the Laplacian pyramid (Burt and Adelson 1983): x minus its enlarged 2×2 means, (B, 3, S, S)."""
+    size = pictures.shape[-1]
+    return pictures - enlarge_image(downsample_image(pictures, size // 2), size)
+
+
 # ------------------------------------------------------------------ noise, given the finest
 
 

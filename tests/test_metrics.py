@@ -10,7 +10,6 @@ import torch
 from layered.evaluation.metrics import (
     channel_differences,
     frechet_distance,
-    high_pass,
     kernel_distance,
     memorisation,
     patch_distance,
@@ -21,7 +20,7 @@ from layered.evaluation.metrics import (
     spectrum_error,
     wilson_interval,
 )
-from layered.pyramid import downsample_image, enlarge_image
+from layered.pyramid import downsample_image, enlarge_image, high_pass
 from layered.spectra import octave_powers
 
 

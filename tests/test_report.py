@@ -11,13 +11,13 @@ import torch
 
 from layered.config import SampleConfig
 from layered.evaluation.__main__ import main
-from layered.evaluation.accuracy import draw_pictures, holds, judge, look, prompt_accuracy
+from layered.evaluation.accuracy import holds, judge, look, prompt_accuracy
 from layered.evaluation.probe import Findings, labels_of, save_probe
 from layered.evaluation.prompts import OBJECT_WORDS, PROMPT_SETS, SCENE_WORDS, Claim, draw_prompts
 from layered.evaluation.quality import compare, measure_quality
 from layered.evaluation.report import write_report
 from layered.evaluation.standard import StandardScoresError, check_standard
-from layered.pipeline import LayeredPipeline
+from layered.pipeline import LayeredPipeline, draw_pictures
 from layered.pyramid import image_pyramid
 from layered.world import HELD_OUT, VOCABULARY, Vistas, render
 from tests.test_nested import NESTED, random_pipeline

@@ -13,11 +13,9 @@ from layered.config import SampleConfig
 from layered.evaluation.metrics import wilson_interval
 from layered.evaluation.probe import Findings, Probe
 from layered.evaluation.prompts import PROMPT_SETS, Claim, Prompt, PromptSet, draw_prompts
-from layered.pipeline import LayeredPipeline
+from layered.pipeline import LayeredPipeline, draw_pictures
 from layered.pyramid import downsample_image
 from layered.world import render
-
-BATCH = 8  # pictures drawn at once
 
 
 class Accuracy(NamedTuple):
@@ -28,29 +26,6 @@ class Accuracy(NamedTuple):
     interval: tuple[float, float]  # 95 % (Wilson) of ``drawn``
     luck: float  # share that holds in the picture of the next prompt: what the prompt did not bring about
     rendered: float  # share that holds in the world's own renders of the same descriptions: the ceiling
-
-
-def draw_pictures(
-    pipeline: LayeredPipeline,
-    prompts: Sequence[str],
-    config: SampleConfig,
-    first_seed: int = 0,
-    batch: int = BATCH,
-    tick: Callable[[int], None] = lambda pictures: None,
-) -> dict[int, Tensor]:
-    """One picture per prompt at every scale of the run, (N, 3, S, S) in [−1, 1] on the CPU; seeds first_seed, first_seed + 1, …
-
-    ``tick`` is told how many pictures each batch has finished.
-    """
-    finals = []
-    for start in range(0, len(prompts), batch):
-        some = prompts[start : start + batch]
-        seeds = [first_seed + start + number for number in range(len(some))]
-        for step in pipeline.stream_batch(some, config, seeds):
-            last = step
-        finals.append({size: picture.float().cpu() for size, picture in last.x0.items()})
-        tick(len(some))
-    return {size: torch.cat([final[size] for final in finals]) for size in finals[0]}
 
 
 @torch.no_grad()

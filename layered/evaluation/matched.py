@@ -21,14 +21,14 @@ from layered.config import SampleConfig, sample_config_from_dict, to_json_dict
 from layered.cost import measure_config
 from layered.diffusion import predict
 from layered.evaluation.ablations import ABLATIONS, COMMON, Ablation, Arm
-from layered.evaluation.accuracy import BATCH, draw_pictures, judge, look
+from layered.evaluation.accuracy import judge, look
 from layered.evaluation.leak import leaks_of
 from layered.evaluation.loss import WORLD_SEED
 from layered.evaluation.metrics import scale_agreement
 from layered.evaluation.probe import WEIGHTS_FILE, Probe, load_probe
 from layered.evaluation.prompts import draw_prompts
 from layered.evaluation.quality import REFERENCE_WORLD, SPECTRUM, compare
-from layered.pipeline import LayeredPipeline
+from layered.pipeline import BATCH, LayeredPipeline, draw_pictures
 from layered.prediction import noisy
 from layered.pyramid import draw_noise, image_pyramid
 from layered.schedule import Schedule

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from layered.pyramid import downsample_image, enlarge_image
+from layered.pyramid import downsample_image
 from layered.spectra import octave_powers
 from layered.trajectory import psnr
 
@@ -33,12 +33,6 @@ def sliced_wasserstein(a: Tensor, b: Tensor, generator: torch.Generator, directi
     line = torch.randn(a.shape[1], directions, generator=generator, dtype=torch.float64)
     line = (line / line.norm(dim=0, keepdim=True)).to(a)
     return float(((a @ line).sort(dim=0).values - (b @ line).sort(dim=0).values).abs().mean())
-
-
-def high_pass(pictures: Tensor) -> Tensor:
-    """The finest level of the Laplacian pyramid (Burt and Adelson 1983): x minus its enlarged 2×2 means, (B, 3, S, S)."""
-    size = pictures.shape[-1]
-    return pictures - enlarge_image(downsample_image(pictures, size // 2), size)
 
 
 def patches(pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

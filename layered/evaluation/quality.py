@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from layered.config import SampleConfig
-from layered.evaluation.accuracy import draw_pictures, look
+from layered.evaluation.accuracy import look
 from layered.evaluation.metrics import (
     Memorisation,
     channel_differences,
     frechet_distance,
-    high_pass,
     kernel_distance,
     memorisation,
     patch_distance,
@@ -30,8 +29,8 @@ from layered.evaluation.metrics import (
     spectrum_error,
 )
 from layered.evaluation.probe import Probe
-from layered.pipeline import LayeredPipeline
-from layered.pyramid import downsample_image, image_pyramid
+from layered.pipeline import LayeredPipeline, draw_pictures
+from layered.pyramid import downsample_image, high_pass, image_pyramid
 from layered.world import Vistas, caption, render
 
 CAPTION_WORLD, REFERENCE_WORLD = 2**31 - 7, 2**31 - 8  # seeds of the vistas to draw, and of those to compare with
