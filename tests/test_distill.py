@@ -13,8 +13,9 @@ from layered.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from layered.config import SampleConfig
 from layered.diffusion import GuidedDenoiser, Prediction, awake_scales
 from layered.pipeline import LayeredPipeline
-from layered.sampler import clip_x0, ddim_step, make_generators, sample
+from layered.sampler import clip_x0, make_generators, sample
 from layered.schedule import Schedule, timesteps
+from layered.solvers import ddim_step
 from layered.training.batches import Batches
 from layered.training.distill import Distiller, ddim_steps, distillation_plan, main, parse, step_target
 from layered.training.errors import TrainingError

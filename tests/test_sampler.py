@@ -13,8 +13,9 @@ from torch import Tensor
 from layered.config import SOLVERS, STATE_MODES, SampleConfig
 from layered.diffusion import Prediction
 from layered.pyramid import downsample_image, downsample_noise, draw_noise, image_pyramid
-from layered.sampler import Step, _of_step, clip_x0, ddim_step, ddpm_step, dpmpp_step, make_generators, sample
+from layered.sampler import Step, _of_step, clip_x0, make_generators, sample
 from layered.schedule import Schedule, alpha_sigma
+from layered.solvers import ddim_step, ddpm_step, dpmpp_step
 
 SCALES = (8, 16, 32)
 ALIGNED = Schedule.preset("aligned", SCALES)

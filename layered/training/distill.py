@@ -21,8 +21,9 @@ from torch import Tensor
 from layered.checkpoint import CheckpointError, other_beside
 from layered.config import PRESETS, SPACINGS, Clipping, ModelConfig, SampleConfig
 from layered.diffusion import GuidedDenoiser, awake_scales
-from layered.sampler import Denoiser, clip_x0, ddim_step
+from layered.sampler import Denoiser, clip_x0
 from layered.schedule import Schedule, alpha_sigma, timesteps
+from layered.solvers import ddim_step
 from layered.training.batches import Batch
 from layered.training.command import add_options, carry_out, check_options, load_start, make_team, with_budgets
 from layered.training.errors import TrainingError
