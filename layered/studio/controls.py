@@ -100,8 +100,7 @@ class Controls:
             self._slider("guidance", "Guidance", info, 0, 20, 0.1)
             info = "0: guidance leaves contrast alone; 1: it hardens it."
             self._slider("guidance_parallel", "On contrast", info, 0, 1, 0.05)
-            info = f"How much the scales above {self.scales[0]} px add: 1 as trained, less is softer, more is crisper."
-            self._slider("detail", "Detail", info, 0, 2, 0.05)
+            self._slider("detail", "Detail", "Of the finer scales: 1 as trained, more is crisper.", 0, 2, 0.05)
             info = f"For the scales above {self.scales[0]} px; empty: the same prompt."
             self._text("detail_prompt", "Detail prompt", info)
             orders = [("together", "together"), ("coarse first", "coarse-first")]
