@@ -64,7 +64,7 @@ class Window:
             y = (top - (outer.top[index] if outer else 0)) // pixels_per_cell
             z = (left - (outer.left[index] if outer else 0)) // pixels_per_cell
             cuts.append(x[index, :, y : y + side, z : z + side])
-        return torch.stack(cuts)
+        return torch.stack(cuts) if cuts else x[..., :side, :side]
 
     def of(self, part: slice) -> Window:
         """The windows of some of the pictures."""

@@ -10,12 +10,14 @@ import torch
 
 from layered.checkpoint import load_checkpoint
 from layered.layers import TextStates
+from layered.level import Window
 from layered.presets import MODELS
 from layered.pyramid import downsample_noise
 from layered.training import __main__ as training
 from layered.training import resident
 from layered.training.batches import Batches, loosened
 from layered.training.captions import ResidentStates, captions_of
+from layered.training.crops import nested_windows
 from layered.training.resident import ResidentVistas
 from layered.training.sources import CachedVistas, open_sources
 from layered.world.cache import build_cache
@@ -135,7 +137,7 @@ def test_noise_with_slack_stays_white_and_agrees_less() -> None:
 def test_slack_is_drawn_per_sample_and_leaves_independent_noise_alone() -> None:
     def agreement(slack: float) -> torch.Tensor:
         config = dataclasses.replace(CONFIG, independent=0.5, noise_slack=slack)
-        noise = Batches(tiny(), plan()[3], config, Gradients(), encode, 1, "cpu")._noise(8, 4, seed=0)
+        noise = Batches(tiny(), plan()[3], config, Gradients(), encode, 1, "cpu")._noise(8, 4, seed=0, windows={})
         return (downsample_noise(noise[64], 16) * noise[16]).mean(dim=(1, 2, 3))
 
     exact, loose = agreement(0.0), agreement(1.0)
@@ -146,10 +148,15 @@ def test_slack_is_drawn_per_sample_and_leaves_independent_noise_alone() -> None:
 def test_the_parts_of_loosened_noise_make_up_the_whole() -> None:
     config = dataclasses.replace(CONFIG, noise_slack=0.7)
 
-    def noise(part: slice) -> torch.Tensor:
-        return Batches(tiny(), plan()[3], config, Gradients(), encode, 1, "cpu", part)._noise(8, 2, seed=4)[32]
+    cut = nested_windows(tiny(), 64, 16, 8, torch.Generator().manual_seed(1))
 
-    assert torch.equal(torch.cat([noise(slice(0, 4)), noise(slice(4, 8))]), noise(slice(None)))
+    def noise(part: slice, windows: dict[int, Window]) -> torch.Tensor:
+        windows = {size: window.of(part) for size, window in windows.items()}
+        return Batches(tiny(), plan()[3], config, Gradients(), encode, 1, "cpu", part)._noise(8, 2, seed=4, windows=windows)[32]
+
+    for windows in ({}, cut):
+        parts = [noise(part, windows) for part in (slice(0, 1), slice(1, 4), slice(4, 8))]
+        assert torch.equal(torch.cat(parts), noise(slice(None), windows))
 
 
 # ------------------------------------------------------------------ compiling

@@ -209,11 +209,20 @@ def test_the_parts_of_a_batch_make_up_the_whole() -> None:
 def test_shared_and_independent_noise_are_mixed_and_flagged() -> None:
     config = dataclasses.replace(CONFIG, independent=0.5)
     batches = Batches(tiny(), plan()[3], config, Gradients(), encode, 1, "cpu")
-    noise = batches._noise(8, 4, seed=0)
+    noise = batches._noise(8, 4, seed=0, windows={})
     shared = batches.make(0).shared_noise
     assert shared.tolist() == [0.0] * 4 + [1.0] * 4
     agreement = (downsample_noise(noise[64], 16) * noise[16]).mean(dim=(1, 2, 3))
     assert agreement[:4].abs().max() < 0.2 and (agreement[4:] - 1).abs().max() < 0.2
+
+
+def test_noise_in_windows_is_that_of_whole_pictures() -> None:
+    batches = Batches(tiny(), plan()[3], dataclasses.replace(CONFIG, independent=0.5), Gradients(), encode, 1, "cpu")
+    windows = nested_windows(tiny(), 64, 16, 8, torch.Generator().manual_seed(3))
+    whole, cut = (batches._noise(8, 4, seed=0, windows=some) for some in ({}, windows))
+    assert {size: noise.shape[-1] for size, noise in cut.items()} == {16: 16, 32: 16, 64: 16}
+    for size, noise in cut.items():
+        assert torch.equal(noise, windows[size].crop(whole[size]) if size in windows else whole[size])
 
 
 def test_crops_nest_and_lie_on_cells() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -135,10 +135,9 @@ class Batches:
         text = self._text(captions, noise_seed).drop(dropped[self.part].to(self.device))
 
         x0 = image_pyramid(pictures.to(self.device), self.scales)
-        eps = self._noise(count, independent, noise_seed)
+        eps = self._noise(count, independent, noise_seed, windows)
         logsnr = {size: shifted_cosine_logsnr(t, *shifts.scale(i)).to(self.device) for i, size in enumerate(self.scales)}
         x0 = {size: windows[size].crop(x) if size in windows else x for size, x in x0.items()}
-        eps = {size: windows[size].crop(e) if size in windows else e for size, e in eps.items()}
         z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in self.scales}
         shared = (torch.arange(count, device=self.device) >= independent).float()[self.part]
         return Batch(x0, z, logsnr, shared, text, windows)
@@ -152,22 +151,31 @@ class Batches:
         generator = torch.Generator(self.device).manual_seed(seed + 2**31 + first)
         return text.blurred(config.text_noise, config.token_dropout, generator)
 
-    def _noise(self, count: int, independent: int, seed: int) -> dict[int, Tensor]:
-        """Noise per scale: the first ``independent`` samples have fresh noise at every scale, the others share it."""
+    def _noise(self, count: int, independent: int, seed: int, windows: Mapping[int, Window]) -> dict[int, Tensor]:
+        """Noise per scale, in its window: the first ``independent`` samples have fresh noise at every scale, the others share it.
+
+        The slack is made for the windows alone; the rest for whole pictures, which the low-pass of shared noise needs.
+        """
         generator = torch.Generator(self.device).manual_seed(seed)
 
         def fresh(batch: int, size: int) -> Tensor:
             return torch.randn(batch, 3, size, size, generator=generator, device=self.device)
 
+        def cropped(noise: Mapping[int, Tensor], samples: slice) -> dict[int, Tensor]:
+            return {size: windows[size].of(samples).crop(e) if size in windows else e for size, e in noise.items()}
+
         first, after, _ = self.part.indices(count)
         sharing = slice(max(0, first - independent), max(0, after - independent))
         finest = fresh(count - independent, self.scales[-1])[sharing]
         shared = noise_pyramid(finest, self.scales, self.config.noise)
+        alone = max(0, min(independent, after) - first)  # of this process's samples those before the ones that share
+        shared = cropped(shared, slice(alone, None))
         if self.config.noise_slack:
             slack = self.config.noise_slack * torch.rand(count - independent, 1, 1, 1, generator=generator, device=self.device)
-            own = {size: fresh(count - independent, size)[sharing] for size in self.scales}
+            own = {size: fresh(count - independent, noise.shape[-1])[sharing] for size, noise in shared.items()}
             shared = {size: loosened(shared[size], own[size], slack[sharing]) for size in self.scales}
-        return {size: torch.cat([fresh(independent, size)[first:after], shared[size]]) for size in self.scales}
+        own = cropped({size: fresh(independent, size)[first:after] for size in self.scales}, slice(alone))
+        return {size: torch.cat([own[size], shared[size]]) for size in self.scales}
 
     def ahead(self, first: int) -> Iterator[Batch]:
         """The batches from step ``first`` on; beside an accelerator each is made while the one before is trained on."""
