@@ -86,6 +86,11 @@ def test_the_command_writes_a_checkpoint_that_says_so(checkpoint, tiny_encoder_f
     second, again = load_checkpoint(tmp_path / "two")
     ratio = float((second.levels["64"].output.weight.norm() / before.levels["64"].output.weight.norm()).detach())
     assert again["training"]["detail"]["64"] == pytest.approx(ratio, rel=1e-2)  # of both together
+    thin = ["--checkpoint", str(tmp_path / "one"), "--export", str(tmp_path / "thin"), "--over", str(tmp_path / "one"), *common]
+    main(thin)
+    assert torch.equal(load_checkpoint(tmp_path / "thin")[0].levels["64"].output.weight, second.levels["64"].output.weight)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("thin", "two")]
+    assert sizes[0] < sizes[1] / 2
     build_cache(tmp_path / "small", count=3, size=32, seed=5, batch=3)
     with pytest.raises(SystemExit, match="32 pixels, the checkpoint draws 64"):
         main(["--checkpoint", str(checkpoint), "--export", str(tmp_path / "x"), *common, "--data", str(tmp_path / "small")])

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from layered.checkpoint import CheckpointError, save_checkpoint
+from layered.checkpoint import CheckpointError, load_checkpoint, other_beside, save_checkpoint
 from layered.command_line import check_device
 from layered.pipeline import LayeredPipeline, draw_pictures
 from layered.pyramid import high_pass, image_pyramid
@@ -112,6 +112,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
     parser.add_argument("--export", type=Path, required=True, help="folder of the new checkpoint")
+    parser.add_argument("--over", help="write only what differs from this checkpoint, which then has to be beside the new one")
     options = parser.parse_args(arguments)
     if options.count < 1 or options.rounds < 1:
         parser.error("--count and --rounds are at least 1")
@@ -126,6 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(max(1, options.threads))
     try:
         check_device(options.device)
+        if options.over:
+            other_beside(options.export, options.over, load_checkpoint(options.checkpoint)[0].config)
         pipeline = LayeredPipeline.from_pretrained(options.checkpoint, text_encoder=options.text_encoder, device=options.device)
         pictures, captions = _real(options, pipeline.scales)
         with tqdm(total=(options.rounds + 1) * options.count, unit="picture") as bar:
@@ -139,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     training = dict(pipeline.meta["training"])
     before = training.get("detail", {})
     training["detail"] = {str(size): round(factor * before.get(str(size), 1.0), 4) for size, factor in factors.items()}
-    save_checkpoint(options.export, pipeline.model, pipeline.meta | {"training": training})
+    save_checkpoint(options.export, pipeline.model, pipeline.meta | {"training": training}, over=options.over)
     print(f"Wrote {options.export}.")
 
 
