@@ -24,7 +24,7 @@ from layered.studio.snippet import snippet
 
 FORMAT = 1
 BUDGET = 6 << 20  # bytes of all files together
-QUALITIES = (QUALITY, 82, 76, 70, 64, 56, 48)  # of JPEG, the first that fits
+QUALITIES = (QUALITY, 82, 76, 70, 64, 56, 48, 40, 34)  # of JPEG, the first that fits
 
 
 class Examples:
