@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from layered.checkpoint import CheckpointError, load_checkpoint, other_beside, save_checkpoint
+from layered.checkpoint import CheckpointError, other_beside, save_checkpoint
 from layered.command_line import check_device
 from layered.pipeline import LayeredPipeline, draw_pictures
 from layered.pyramid import high_pass, image_pyramid
@@ -127,9 +127,9 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(max(1, options.threads))
     try:
         check_device(options.device)
-        if options.over:
-            other_beside(options.export, options.over, load_checkpoint(options.checkpoint)[0].config)
         pipeline = LayeredPipeline.from_pretrained(options.checkpoint, text_encoder=options.text_encoder, device=options.device)
+        if options.over:
+            other_beside(options.export, options.over, pipeline.model.config)  # says now what saving would refuse
         pictures, captions = _real(options, pipeline.scales)
         with tqdm(total=(options.rounds + 1) * options.count, unit="picture") as bar:
             rounds = calibrate(pipeline, pictures, captions, options.rounds, bar.update)
