@@ -11,8 +11,12 @@ from layered.fields import added, number, one_of, several, shown, whole
 Prediction = Literal["x", "v", "posterior"]
 PREDICTIONS: tuple[Prediction, ...] = ("x", "v", "posterior")
 
-LevelInput = Literal["z", "detail"]
-LEVEL_INPUTS: tuple[LevelInput, ...] = ("z", "detail")
+LevelInput = Literal["z", "detail", "band"]
+LEVEL_INPUTS: tuple[LevelInput, ...] = (
+    "z",  # the noisy picture as it is
+    "detail",  # z less what the level below knows of it, and that knowledge: ``prediction.detail_input``
+    "band",  # the same of that part of z alone which its 2×2 means do not hold: ``prediction.own_band``
+)
 
 Patching = Literal["conv", "wavelet"]
 PATCHINGS: tuple[Patching, ...] = ("conv", "wavelet")
@@ -45,7 +49,7 @@ class LevelConfig:
     blocks_down: int = 1  # residual blocks between the input convolution and the skip
     blocks_up: int = 2  # residual blocks after the fusion with the level below
     prediction: Prediction = "x"  # what the output convolution predicts
-    input: LevelInput = "z"  # what the input convolution is shown: z, or z less what the level below knows, and that knowledge
+    input: LevelInput = "z"  # what of z the level is shown, see ``LEVEL_INPUTS``
     detail_std: float | None = None  # standard deviation of what this level adds to the enlarged one below; None: nothing below
     patching: Patching = added("conv")  # how patches become channels: a learned convolution, or the 5/3 wavelet and a 1 × 1 one
     blocks_down_single: int | None = added(None)  # ``blocks_down`` of the single-resolution twin; None: the same
@@ -59,14 +63,14 @@ class LevelConfig:
             whole(f"{name} of level {self.size}", getattr(self, name), 0, 256)
         if self.blocks_down_single is not None:
             whole(f"blocks_down_single of level {self.size}", self.blocks_down_single, 0, 256)
+        one_of(f"prediction of level {self.size}", self.prediction, PREDICTIONS)
+        one_of(f"input of level {self.size}", self.input, LEVEL_INPUTS)
         if self.detail_std is not None:
             number(f"detail_std of level {self.size}", self.detail_std, 0.0, 10.0)
         elif self.prediction == "posterior":
             raise ValueError(f'Level {self.size} predicts "posterior": it needs a detail_std, a number above 0.')
-        elif self.input == "detail":
-            raise ValueError(f'Level {self.size} takes in "detail": it needs a detail_std, a number above 0.')
-        one_of(f"prediction of level {self.size}", self.prediction, PREDICTIONS)
-        one_of(f"input of level {self.size}", self.input, LEVEL_INPUTS)
+        elif self.input != "z":
+            raise ValueError(f'Level {self.size} takes in "{self.input}": it needs a detail_std, a number above 0.')
         one_of(f"patching of level {self.size}", self.patching, PATCHINGS)
         one_of(f"block of level {self.size}", self.block, BLOCK_KINDS)
         if self.size % self.patch:
@@ -141,8 +145,10 @@ class ModelConfig:
         whole("time_width", self.time_width, 1, 2**14)
         if not isinstance(self.layered, bool):
             raise ValueError(f"layered: expected true or false, got {shown(self.layered)}.")
-        if (coarsest := self.levels[0]).input == "detail":
-            raise ValueError(f'Level {coarsest.size} is the coarsest: nothing lies below it, so its input is "z", not "detail".')
+        if (coarsest := self.levels[0]).input != "z":
+            raise ValueError(
+                f'Level {coarsest.size} is the coarsest: nothing lies below it, so its input is "z", not "{coarsest.input}".'
+            )
         for low, high in zip(self.levels, self.levels[1:], strict=False):
             if high.size != 2 * low.size:
                 raise ValueError(f"Every level doubles the one below: {high.size} does not follow {low.size}.")
@@ -168,10 +174,8 @@ class ModelConfig:
         if self.downsampling == "nested":
             if self.fusion == "cascade":
                 raise ValueError('With downsampling "nested" features go down before they come up: its fusion is "skip".')
-            if detail := [level.size for level in self.levels if level.input == "detail"]:
-                raise ValueError(
-                    f'With downsampling "nested" nothing is known below on the way down: level {detail[0]} takes "z".'
-                )
+            if told := [level.size for level in self.levels if level.input != "z"]:
+                raise ValueError(f'With downsampling "nested" nothing is known below on the way down: level {told[0]} takes "z".')
         for index, (width, _) in enumerate(self.trunk.stages):
             if self.trunk.attends(self.stage_grid(index)) and width % self.trunk.head_width:
                 raise ValueError(f"Attention heads of {self.trunk.head_width} channels do not divide the stage width of {width}.")

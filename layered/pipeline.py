@@ -176,10 +176,14 @@ class LayeredPipeline:
         """
         if len(prompts) != len(seeds) or not prompts:
             raise ValueError(f"A batch needs one seed per prompt, got {len(prompts)} prompts and {len(seeds)} seeds.")
-        schedule, text = self.schedule(config), self.encode_run(prompts, config)
-        denoise = GuidedDenoiser(
+        schedule, denoise = self.schedule(config), self.denoiser(prompts, config)
+        return sample(denoise, schedule, config, make_generators(seeds), device=self.device)
+
+    def denoiser(self, prompts: Sequence[str], config: SampleConfig) -> GuidedDenoiser:
+        """The network with the prompts and the settings of a run, as the sampler takes it. Raises what ``stream`` does."""
+        return GuidedDenoiser(
             self.model,
-            text,
+            self.encode_run(prompts, config),
             guidance=self._guidance(config),
             parallel=config.guidance_parallel,
             interval=config.guidance_interval,
@@ -188,7 +192,6 @@ class LayeredPipeline:
             sleep_below=config.sleep_below,
             detail=config.detail,
         )
-        return sample(denoise, schedule, config, make_generators(seeds), device=self.device)
 
     def _guidance(self, config: SampleConfig) -> float | tuple[float, ...]:
         """The weights of a run: one, or one per scale of the model, where a run of fewer scales may have given only its own."""

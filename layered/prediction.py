@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from layered.config import LevelConfig
+from layered.pyramid import with_means
 from layered.schedule import alpha_sigma
 
 # ------------------------------------------------------------------ x, ε and v
@@ -53,6 +54,11 @@ def read_prediction(level: LevelConfig, raw: Tensor, z: Tensor, logsnr: Tensor, 
     alpha, sigma = _broadcast(logsnr)
     variance = level.detail_std**2 * alpha**2 + sigma**2
     return mean + level.detail_std**2 * alpha / variance * (z - alpha * mean) + level.detail_std * sigma / variance.sqrt() * raw
+
+
+def own_band(z: Tensor, logsnr: Tensor, x0_below: Tensor) -> Tensor:
+    """z (B, 3, S, S) with α x̂_below (B, 3, S/2, S/2) in place of its 2×2 means: only what is the level's own is left of it."""
+    return with_means(z, _broadcast(logsnr)[0] * x0_below)
 
 
 def detail_input(level: LevelConfig, z: Tensor, logsnr: Tensor, mean: Tensor) -> Tensor:

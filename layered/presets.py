@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from layered.architecture import LevelInput
 from layered.config import LevelConfig, ModelConfig, TrunkConfig
 
 DETAIL_STD = {64: 0.065, 128: 0.057, 256: 0.049, 512: 0.040, 1024: 0.033}  # measured on vistas up to 512, continued to 1024
 
 
-def _detail(size: int, **parts: Any) -> LevelConfig:
+def _detail(size: int, input: LevelInput = "band", **parts: Any) -> LevelConfig:
     """A level that is shown, and adds, what the level below does not know."""
-    return LevelConfig(size, prediction="posterior", input="detail", detail_std=DETAIL_STD[size], **parts)
+    return LevelConfig(size, prediction="posterior", input=input, detail_std=DETAIL_STD[size], **parts)
 
 
 def _ladder(top: int | None, *levels: LevelConfig, **parts: Any) -> ModelConfig:
@@ -101,12 +102,13 @@ def ladder_128_1024(top: int | None = None) -> ModelConfig:
 
 
 def miniature(top: int | None = None) -> ModelConfig:
-    """32 to 128 pixels, so small that a choice is tried in minutes."""
+    """32 to 128 pixels, so small that a choice is tried in minutes. Its levels see their noisy pictures whole, so that it matters
+    how the scales share their noise."""
     return _ladder(
         top,
         LevelConfig(32, patch=2, width=48),
-        _detail(64, patch=2, width=32),
-        _detail(128, patch=2, width=24),
+        _detail(64, "detail", patch=2, width=32),
+        _detail(128, "detail", patch=2, width=24),
         trunk=TrunkConfig(width=128, depth=4, head_width=32),
         time_width=128,
     )

@@ -32,6 +32,12 @@ def enlarge_image(x: Tensor, size: int) -> Tensor:
     return x if x.shape[-1] == size else F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False)
 
 
+def with_means(x: Tensor, means: Tensor) -> Tensor:
+    """x (B, C, S, S) with ``means`` (B, C, S/2, S/2) in place of its 2×2 means, and what it shows beyond them kept."""
+    change = means - downsample_image(x, means.shape[-1])
+    return x + change.repeat_interleave(2, dim=-1).repeat_interleave(2, dim=-2)
+
+
 def image_pyramid(x: Tensor, scales: Sequence[int]) -> dict[int, Tensor]:
     """D(x, i) for every scale i, coarse to fine; ``x`` is at least as fine as the finest."""
     return {size: downsample_image(x, size) for size in scales}

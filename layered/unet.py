@@ -18,8 +18,8 @@ from layered.attention import Trunk
 from layered.config import LevelConfig, ModelConfig
 from layered.layers import Downsample, Prompts, TextStates, prompt_at
 from layered.level import Level, LevelOutput, Stage, Told, Window
-from layered.prediction import detail_input
-from layered.pyramid import enlarge_image
+from layered.prediction import detail_input, own_band
+from layered.pyramid import enlarge_image, with_means
 
 
 class LayeredUNet(nn.Module):
@@ -48,7 +48,7 @@ class LayeredUNet(nn.Module):
             config,
             width_below=below.width if below else first_width,
             up_factor=level.grid // below.grid if below else 2,
-            width_in=above.width if not own_picture else 6 if level.input == "detail" else 3,
+            width_in=above.width if not own_picture else 3 if level.input == "z" else 6,
             down_factor=level.patch if own_picture else above.grid // level.grid,
             own_picture=own_picture,
             base=below is None,
@@ -102,9 +102,10 @@ class LayeredUNet(nn.Module):
             lower = logsnr[size if previous_size is None else previous_size]
             prompt = prompt_at(text, size)
             told = level.told(logsnr[size], lower, prompt.pooled, shared_noise)
+            seen = z[size]
             if previous is None:
                 mean: Tensor | float = 0.0
-                skip = level.enter(z[size].contiguous(memory_format=torch.channels_last), told)
+                skip = level.enter(seen.contiguous(memory_format=torch.channels_last), told)
                 features = self._under_base(skip, told, prompt)
             else:
                 features, x0_below = previous
@@ -112,14 +113,15 @@ class LayeredUNet(nn.Module):
                     inner, outer = windows[size].halved(), windows.get(previous_size)
                     features = inner.crop(features, self.levels[str(previous_size)].patch, outer)
                     x0_below = inner.crop(x0_below, 1, outer)
-                mean = enlarge_image(x0_below, z[size].shape[-1])
-                shown = z[size]
-                if level.config.input == "detail":
-                    shown = detail_input(level.config, shown, logsnr[size], mean.detach())
+                mean = enlarge_image(x0_below, seen.shape[-1])
+                if level.config.input == "band":
+                    mean = with_means(mean, x0_below)
+                    seen = own_band(seen, logsnr[size], x0_below)
+                shown = seen if level.config.input == "z" else detail_input(level.config, seen, logsnr[size], mean).detach()
                 added = level.upsample(features) if level.fuse is None else None
                 skip = level.enter(shown.contiguous(memory_format=torch.channels_last), told, added)
             features = level.leave(skip, features, told)
-            outputs[size] = previous = LevelOutput(features, level.predict(features, z[size], logsnr[size], mean, detail))
+            outputs[size] = previous = LevelOutput(features, level.predict(features, seen, logsnr[size], mean, detail))
             previous_size = size
         return outputs
 

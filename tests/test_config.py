@@ -98,6 +98,7 @@ def test_lists_become_tuples_and_one_weight_a_number() -> None:
         (lambda: LevelConfig(32, 2, 8, detail_std=math.nan), "detail_std of level 32"),
         (lambda: LevelConfig(32, 2, 8, prediction="posterior"), "needs a detail_std"),
         (lambda: LevelConfig(32, 2, 8, input="detail"), "needs a detail_std"),
+        (lambda: LevelConfig(32, 2, 8, input="band"), "needs a detail_std"),
         (lambda: LevelConfig(32, 2, 8, input="pixels"), "input of level 32"),
         (lambda: ModelConfig((LevelConfig(32, 2, 8, input="detail", detail_std=0.1),)), "nothing lies below it"),
         (lambda: TrunkConfig(stages=((64,),)), "trunk stages"),

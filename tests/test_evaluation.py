@@ -11,13 +11,20 @@ from PIL import Image
 
 from layered.command_line import check_device
 from layered.config import SampleConfig
+from layered.diffusion import Prediction
 from layered.evaluation.__main__ import main
-from layered.evaluation.loss import detail_errors, unseen_losses
+from layered.evaluation.loss import WORLD_SEED, detail_errors, unseen_losses, unseen_vistas
 from layered.evaluation.probe import save_probe
 from layered.evaluation.sheet import draw_sheet
 from layered.evaluation.speed import speed_table
+from layered.evaluation.upscale import RealBase, upscale
 from layered.pipeline import LayeredPipeline
+from layered.prediction import noisy
+from layered.pyramid import enlarge_image
+from layered.sampler import make_generators, sample
+from layered.schedule import Schedule
 from layered.unet import LayeredUNet
+from layered.world import Vistas, render
 from tests.test_nested import NESTED, random_pipeline
 from tests.test_pipeline import checkpoint, pipeline  # noqa: F401 - fixtures
 from tests.test_probe import probe  # noqa: F401 - fixture
@@ -236,6 +243,35 @@ def test_the_detail_command_prints_a_ratio_for_every_level_above_the_base(pipeli
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(row["scale"], "ratio" in row) for row in rows] == [(16, False), (32, True), (64, True)]
     assert rows[1]["ratio"] == pytest.approx(rows[1]["error"] / rows[1]["enlarged"], rel=0.02)
+
+
+def test_levels_are_drawn_on_the_real_picture_of_the_coarsest_scale(pipeline) -> None:  # noqa: F811
+    states, real = [], render(Vistas(5).specs(0, 1), 16)
+
+    def watch(z, logsnr, t, below):
+        states.append((z, logsnr))
+        return Prediction({size: value.clamp(-1, 1) for size, value in z.items()}, None)
+
+    denoise = RealBase(watch, real)
+    schedule = Schedule.preset("aligned", pipeline.scales)
+    first = list(sample(lambda *a: denoise(*a, None), schedule, SampleConfig(steps=3), make_generators([0])))[0].z
+    assert len(states) == 3 and all(torch.equal(states[0][0][size], first[size]) for size in (32, 64))
+    for z, logsnr in states:
+        assert torch.allclose(z[16], noisy(real, first[16], logsnr[16]))
+
+
+def test_what_levels_draw_is_compared_with_real_pictures(pipeline, monkeypatch, capsys) -> None:  # noqa: F811
+    monkeypatch.setattr(LayeredPipeline, "from_pretrained", lambda *_, **__: pipeline)
+    main(["upscale", "--pictures", "1"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["scale"] for row in rows] == [32, 64]
+    (vista,) = unseen_vistas(pipeline, 1, WORLD_SEED)
+    for low, row in zip((16, 32), rows, strict=True):
+        enlarged = float((enlarge_image(vista.x0[low], 2 * low) - vista.x0[2 * low]).square().mean())
+        assert row["enlarged"] == pytest.approx(enlarged, abs=1e-6) and row["error"] > 0
+        assert row["ratio"] == pytest.approx(row["error"] / row["enlarged"], rel=0.02)
+    with pytest.raises(ValueError, match="at least 1"):
+        upscale(pipeline, 0)
 
 
 def test_the_loss_command_prints_one_line_per_scale(pipeline, monkeypatch, capsys) -> None:  # noqa: F811

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from layered.config import LevelConfig
-from layered.prediction import detail_input, noisy, posterior_variance, read_prediction, x0_from_v
+from layered.prediction import detail_input, noisy, own_band, posterior_variance, read_prediction, x0_from_v
+from layered.pyramid import downsample_image, with_means
 from layered.schedule import alpha_sigma
 
 
@@ -76,3 +77,15 @@ def test_a_detail_input_has_unit_variance_and_shows_the_prediction_below() -> No
         residual, below = detail_input(level, z, torch.tensor([value]), mean).chunk(2, dim=1)
         assert residual.std().item() == pytest.approx(1.0, rel=0.02)
         assert torch.equal(below, mean)
+
+
+def test_the_own_band_of_z_is_what_its_means_do_not_hold() -> None:
+    generator = torch.Generator().manual_seed(3)
+    z, below = torch.randn(2, 3, 8, 8, generator=generator), torch.randn(2, 3, 4, 4, generator=generator)
+    logsnr = torch.tensor([-1.0, 2.0])
+    band = own_band(z, logsnr, below)
+    alpha = alpha_sigma(logsnr)[0][:, None, None, None]
+    assert torch.allclose(downsample_image(band, 4), alpha * below, atol=1e-6)
+    assert torch.allclose(band, own_band(with_means(z, below), logsnr, below), atol=1e-6)  # whatever the means were
+    zero = torch.zeros_like(below)
+    assert torch.allclose(with_means(band, zero), with_means(z, zero), atol=1e-6)  # the rest is z's

@@ -14,6 +14,7 @@ from layered.pyramid import (
     grow_noise,
     image_pyramid,
     noise_pyramid,
+    with_means,
 )
 
 
@@ -47,6 +48,14 @@ def test_enlarging_keeps_a_constant_and_inverts_nothing_else() -> None:
     assert torch.allclose(enlarge_image(flat, 32), torch.full((1, 3, 32, 32), 0.3))
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
     assert torch.allclose(downsample_image(enlarge_image(ramp, 16), 8)[..., 1:-1], ramp[..., 1:-1])
+
+
+def test_means_are_replaced_and_nothing_else() -> None:
+    x, means = torch.randn(2, 3, 8, 8, generator=generator(3)), torch.randn(2, 3, 4, 4, generator=generator(4))
+    changed = with_means(x, means)
+    assert torch.allclose(downsample_image(changed, 4), means, atol=1e-6)
+    within = changed.unfold(2, 2, 2).unfold(3, 2, 2), x.unfold(2, 2, 2).unfold(3, 2, 2)
+    assert torch.allclose(*(cell - cell.mean((-1, -2), keepdim=True) for cell in within), atol=1e-6)
 
 
 def test_the_pyramid_goes_coarse_to_fine() -> None:

@@ -11,6 +11,7 @@ import torch
 from layered.config import LevelConfig, ModelConfig, TrunkConfig
 from layered.layers import TextStates
 from layered.presets import compact, paper_ladder
+from layered.pyramid import downsample_image, with_means
 from layered.unet import LayeredUNet, Window
 
 
@@ -29,8 +30,15 @@ def every_level(config: ModelConfig, **parts) -> ModelConfig:
     return replace(config, levels=tuple(replace(level, **parts) for level in config.levels))
 
 
+def banded(config: ModelConfig) -> ModelConfig:
+    """The same network with levels above the base that see only what the 2×2 means of their pictures do not hold."""
+    base, *above = config.levels
+    return replace(config, levels=(base, *(replace(level, input="band") for level in above)))
+
+
 VARIANTS = {  # of tiny(): every choice of parts under which a level sees nothing of the finer ones
     "plain": tiny(),
+    "band": banded(tiny()),
     "wavelet": every_level(tiny(), patching="wavelet"),
     "convnext": every_level(tiny(), block="convnext"),
     "td-ln": replace(tiny(), time="td-ln"),
@@ -108,7 +116,29 @@ def test_a_new_level_leaves_the_levels_below_unchanged_and_starts_from_their_enl
     outputs = model(z, logsnr, text, shared)
     assert torch.equal(outputs[16].x0, below[16].x0) and torch.equal(outputs[32].x0, below[32].x0)
     enlarged = torch.nn.functional.interpolate(below[32].x0, scale_factor=2, mode="bilinear", align_corners=False)
-    assert torch.allclose(outputs[64].x0, enlarged, atol=1e-4)
+    start = with_means(enlarged, below[32].x0) if config.levels[-1].input == "band" else enlarged
+    assert torch.allclose(outputs[64].x0, start, atol=1e-4)
+
+
+def test_a_level_of_input_band_sees_nothing_of_the_means_of_its_picture() -> None:
+    model = awake(banded(tiny()))
+    z, logsnr, text, shared = inputs(model.config)
+    before = model(z, logsnr, text, shared)
+    means = torch.randn(z[64][..., ::2, ::2].shape, generator=torch.Generator().manual_seed(5))
+    after = model({**z, 64: with_means(z[64], means)}, logsnr, text, shared)
+    assert torch.allclose(before[64].x0, after[64].x0, atol=1e-4)
+    beyond = z[64] - with_means(torch.zeros_like(z[64]), downsample_image(z[64], 32))
+    after = model({**z, 64: z[64] + beyond}, logsnr, text, shared)
+    assert not torch.allclose(before[64].x0, after[64].x0, atol=0.01)
+
+
+def test_a_level_of_input_band_keeps_the_means_from_below_where_its_picture_is_clean() -> None:
+    model = awake(banded(tiny()))
+    z, logsnr, text, shared = inputs(model.config)
+    logsnr[64] = torch.full_like(logsnr[64], 25.0)  # nothing left to correct
+    outputs = model(z, logsnr, text, shared)
+    assert torch.allclose(downsample_image(outputs[64].x0, 32), outputs[32].x0, atol=1e-4)
+    assert torch.allclose(outputs[64].x0, with_means(z[64], outputs[32].x0), atol=1e-3)
 
 
 def test_a_crop_equals_the_full_frame_inside_its_valid_interior() -> None:
@@ -124,7 +154,7 @@ def test_a_crop_equals_the_full_frame_inside_its_valid_interior() -> None:
     assert not torch.allclose(cut, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "blocks"), [("wavelet", 0), ("convnext", 1), ("td-ln", 2), ("cascade", 2)])
+@pytest.mark.parametrize(("kind", "blocks"), [("wavelet", 0), ("convnext", 1), ("td-ln", 2), ("cascade", 2), ("band", 2)])
 def test_crops_of_other_levels_equal_the_full_frame_too(kind: str, blocks: int) -> None:
     *below, finest = VARIANTS[kind].levels
     model = awake(replace(VARIANTS[kind], levels=(*below, replace(finest, blocks_down=0, blocks_up=blocks))))

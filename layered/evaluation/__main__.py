@@ -27,6 +27,7 @@ from layered.evaluation.probe_training import measure_probe, probe_card, train_p
 from layered.evaluation.prompts import draw_prompts
 from layered.evaluation.sheet import SHEET_PROMPTS, draw_sheet
 from layered.evaluation.speed import default_settings, pass_times, peak_memory, speed_table
+from layered.evaluation.upscale import upscale
 from layered.pipeline import LayeredPipeline
 from layered.presets import MODELS
 from layered.schedule import Schedule
@@ -91,6 +92,10 @@ def _run(options: argparse.Namespace) -> None:
             for logsnr, (error, enlarged) in row.items():
                 ratio = {"enlarged": round(enlarged, 6), "ratio": round(error / enlarged, 3)} if enlarged else {}
                 print(json.dumps({"scale": size, "logsnr": logsnr, "error": round(error, 6)} | ratio))
+    elif options.command == "upscale":
+        for size, found in upscale(pipeline, options.pictures).items():
+            ratio = {"ratio": round(found.error / found.enlarged, 3), "agreement": round(found.agreement, 1)}
+            print(json.dumps({"scale": size, "error": round(found.error, 6), "enlarged": round(found.enlarged, 6)} | ratio))
     else:
         prompts = [prompt.text for prompt in draw_prompts(options.set, options.count)] if options.set else SHEET_PROMPTS
         draw_sheet(pipeline, prompts, _config(options, pipeline), options.sizes, options.out, options.cell, options.columns)

@@ -46,6 +46,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     detail = commands.add_parser("detail", help="what each level adds to the one below, by noise level, on unseen vistas")
     detail.add_argument("--pictures", type=int, default=12)
     detail.add_argument("--logsnr", type=float, nargs="+", default=list(LOGSNRS), help="noise levels, of the scale itself")
+    upscale = commands.add_parser("upscale", help="the levels without the base: finer scales on real pictures of the coarsest")
+    upscale.add_argument("--pictures", type=int, default=6)
     leak = commands.add_parser("leak", help="whether upper levels read the clean picture off the shared noise")
     leak.add_argument("--pictures", type=int, default=16)
     leak.add_argument("--preset", choices=PRESETS, nargs="+", default=["aligned", "paper"], help="schedules to look at")
@@ -62,12 +64,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         command.add_argument("--detail", type=float, help="weight of what the levels above the base add; 1 as trained")
         command.add_argument("--solver", choices=SOLVERS)
         command.add_argument("--steps", type=int)
-    for command in (speed, sheet, loss, detail, leak, accuracy, quality):
+    for command in (speed, sheet, loss, detail, upscale, leak, accuracy, quality):
         command.add_argument("--checkpoint", default="checkpoints/vista-512")
     _add_ablations(commands)
     probe = commands.add_parser("probe", help="train the attribute probe, or measure it on held-out renders")
     _add_probe(probe)
-    for command in (speed, sheet, loss, detail, leak, accuracy, quality, probe):
+    for command in (speed, sheet, loss, detail, upscale, leak, accuracy, quality, probe):
         command.add_argument("--threads", type=int, help="CPU threads")
         command.add_argument("--device", default="cpu")
     return parser.parse_args(arguments)

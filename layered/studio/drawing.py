@@ -88,7 +88,7 @@ def _level(cost: Cost, index: int) -> dict[str, Any]:
         nodes["x0"] = _plain(f"x̂ {size}", "clean", explain.clean(config, level), picture)
     row = _row(str(size), scale_colour(size), level.width, level.grid, nodes)
     builds = config.layered and below is not None and level.prediction != "v"
-    return row | {"mean": builds, "detail": level.input == "detail"}
+    return row | {"mean": builds, "detail": level.input != "z"}
 
 
 def _stage(cost: Cost, index: int) -> dict[str, Any]:

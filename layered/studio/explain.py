@@ -111,10 +111,10 @@ def picture_input(config: ModelConfig, index: int) -> Said:
         steps = many(level.patch.bit_length() - 1, "level")
         what = f"{steps} of the 5/3 wavelet, which loses nothing, and a 1×1 convolution of its bands"
     channels = "3 channels"
-    if level.input == "detail":
-        channels = (
-            f"6 channels (what z holds beyond the prediction of level {config.levels[index - 1].size}, and that prediction)"
-        )
+    if level.input != "z":
+        part = "z" if level.input == "detail" else "z, without its 2×2 means,"
+        below = config.levels[index - 1].size
+        channels = f"6 channels (what {part} holds beyond the prediction of level {below}, and that prediction)"
     return (
         f"Input convolution of {level.size}",
         f"From picture to features: {what}, {channels} in, {level.width} out.",

@@ -1,0 +1,68 @@
+"""The levels without the base: finer scales drawn on top of real pictures of the coarsest, so that its mistakes do not count."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+from torch import Tensor
+
+from layered.diffusion import Handover, Prediction
+from layered.evaluation.loss import WORLD_SEED
+from layered.pipeline import LayeredPipeline
+from layered.prediction import noisy
+from layered.pyramid import downsample_image, enlarge_image, image_pyramid
+from layered.sampler import Denoiser, make_generators, sample
+from layered.trajectory import psnr
+from layered.world import Vistas, caption, render
+
+
+class Upscaled(NamedTuple):
+    """How well one scale was drawn on top of the real picture of the coarsest."""
+
+    error: float  # mean squared difference from the real picture; pictures in [−1, 1]
+    enlarged: float  # that of the real picture of the scale below, enlarged
+    agreement: float  # PSNR in dB of its 2×2 means against the real picture of the scale below
+
+
+class RealBase:
+    """A denoiser to which the coarsest state is, at every step, the real picture under the noise that the run began with."""
+
+    def __init__(self, denoise: Denoiser, x0: Tensor) -> None:
+        """x0: real pictures of the coarsest scale, (B, 3, S, S) in [−1, 1]."""
+        self.denoise, self.x0 = denoise, x0
+        self.eps: Tensor | None = None  # the first state, which is pure noise
+
+    def __call__(
+        self, z: Mapping[int, Tensor], logsnr: Mapping[int, Tensor], t: float, below: Handover | None = None
+    ) -> Prediction:
+        base = min(z)
+        self.eps = z[base] if self.eps is None else self.eps
+        return self.denoise({**z, base: noisy(self.x0, self.eps, logsnr[base])}, logsnr, t, below)
+
+
+def upscale(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED) -> dict[int, Upscaled]:
+    """Draw the scales above the coarsest for ``count`` unseen vistas, whose coarsest picture is given, by scale.
+
+    Captions and the checkpoint's usual settings, but no guidance: what is asked for is there. A sample of what a picture may be
+    has twice the error of its mean, so one that is right can be worse than enlarging; far more than twice is not. Raises
+    ValueError without pictures, and for a network of one scale.
+    """
+    if count < 1:
+        raise ValueError(f"Upscaling needs at least 1 picture, got {count}.")
+    if len(pipeline.scales) < 2:
+        raise ValueError("This model draws one scale alone: there is nothing to draw on top of it.")
+    config = dataclasses.replace(pipeline.usual, guidance=1.0, order="together")
+    found: dict[int, list[tuple[float, ...]]] = {size: [] for size in pipeline.scales[1:]}
+    for number, spec in enumerate(Vistas(seed).specs(0, count)):
+        real = image_pyramid(render([spec], pipeline.scales[-1]).to(pipeline.device), pipeline.scales)
+        denoise = RealBase(pipeline.denoiser([caption(spec, 0)], config), real[pipeline.scales[0]])
+        for step in sample(denoise, pipeline.schedule(config), config, make_generators([number]), pipeline.device):
+            drawn = step.x0
+        for low, high in pairwise(pipeline.scales):
+            errors = [float((picture - real[high]).square().mean()) for picture in (drawn[high], enlarge_image(real[low], high))]
+            found[high].append((*errors, float(psnr(downsample_image(drawn[high], low), real[low]).mean())))
+    return {size: Upscaled(*map(statistics.fmean, zip(*rows, strict=True))) for size, rows in found.items()}
