@@ -194,6 +194,11 @@ class ModelConfig:
         return self.layered and self.downsampling == "isolated"
 
     @property
+    def banded(self) -> bool:
+        """Whether every level above the base sees only what the means of its noisy picture do not hold."""
+        return self.layered and len(self.levels) > 1 and all(level.input == "band" for level in self.levels[1:])
+
+    @property
     def adds(self) -> bool:
         """Whether any level adds to the one below it."""
         return self.layered and any(level.adds for level in self.levels[1:])

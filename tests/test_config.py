@@ -174,6 +174,9 @@ def test_the_parts_that_a_twin_cannot_have_are_left_behind() -> None:
         assert dataclasses.replace(MODEL, **change).single_resolution() == MODEL.single_resolution()
     assert MODEL.isolated and not MODEL.single_resolution().isolated
     assert not dataclasses.replace(MODEL, downsampling="nested").isolated
+    base, above = DETAIL.levels
+    banded = ModelConfig((base, dataclasses.replace(above, input="band")))
+    assert banded.banded and not DETAIL.banded and not banded.upto(32).banded and not banded.single_resolution().banded
 
 
 def test_settings_left_out_take_their_default() -> None:

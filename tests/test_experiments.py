@@ -89,6 +89,11 @@ def test_a_model_of_one_scale_has_experiments_too() -> None:
     assert "ρ" not in found["schedule"].look and "finer" not in found["schedule"].says
 
 
+def test_levels_that_see_only_their_own_noise_are_said_to_agree_in_both() -> None:
+    looks = [experiments(SCALES, SampleConfig(), banded=banded)[0].look for banded in (False, True)]
+    assert looks[1].startswith(looks[0]) and "both agree" in looks[1] and "both agree" not in looks[0]
+
+
 def test_guidance_of_a_distilled_model_is_built_in() -> None:
     one = {one.key: one for one in experiments(SCALES, SampleConfig(guidance=1.0, steps=4), distilled=True)}["guidance"]
     assert "built in" in one.says and "built in" in one.look and "no guidance" not in one.look + one.says

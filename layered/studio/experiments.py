@@ -22,7 +22,7 @@ class Experiment:
     key: str
     title: str
     says: str  # in one line, what is compared
-    look: str  # one sentence beside the result: what to look for
+    look: str  # a sentence or two beside the result: what to look for
     a: Mapping[str, Any] = field(default_factory=dict)  # flat values, see ``links``
     b: Mapping[str, Any] = field(default_factory=dict)
     asks: bool = False  # whether B has a prompt of its own, which is asked for
@@ -32,10 +32,13 @@ class Experiment:
         return {name: getattr(self, name) for name in ("key", "title", "says", "look", "asks")}
 
 
-def experiments(scales: tuple[int, ...], usual: SampleConfig, distilled: bool = False) -> tuple[Experiment, ...]:
+def experiments(
+    scales: tuple[int, ...], usual: SampleConfig, distilled: bool = False, banded: bool = False
+) -> tuple[Experiment, ...]:
     """The experiments of a page whose model draws at these scales, with these settings unless others are asked for.
 
-    Of one scale: without those that compare the ways in which scales hang together. ``distilled``: whether guidance is built in.
+    Of one scale: without those that compare the ways in which scales hang together. ``distilled``: whether guidance is built in;
+    ``banded``: whether levels see only their own band of the noise.
     """
     several = len(scales) > 1
     finest, below = scales[-1], scales[-2] if len(scales) > 1 else scales[-1]
@@ -53,7 +56,8 @@ def experiments(scales: tuple[int, ...], usual: SampleConfig, distilled: bool = 
             "Sinc against independent noise",
             "Do the scales agree better when they see the same noise?",
             f"Look at the agreement: how close {finest} px, brought down, is to {below} px in A, whose noise is shared, "
-            "and in B, where every scale has its own.",
+            "and in B, where every scale has its own."
+            + (" Here levels see only the part of the noise that is theirs, so both agree and the detail differs." * banded),
             {"noise": "sinc"},
             {"noise": "independent"},
         ),

@@ -236,7 +236,7 @@ def schedule_value(schedule: Schedule, noise: str, now: float = 0.5, t: torch.Te
     elif not shared:
         say = "Independent noise: nothing is shared between the scales, so nothing can leak, whatever ρ is."
     elif any(pair["leaks"] for pair in pairs):
-        say = "ρ ≠ 1: two scales see the same noise at different strengths, so a level can solve for the clean picture below it."
+        say = "ρ ≠ 1: two scales see one noise at different strengths, so a level that sees both can solve for the clean picture."
     else:
         say = "ρ = 1: all scales are one noisy picture seen at different sizes. Nothing leaks."
     return {"t": [round(v, 4) for v in t.tolist()], "curves": curves, "rho": pairs, "say": say}
