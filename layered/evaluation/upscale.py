@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor
@@ -24,8 +23,8 @@ class Upscaled(NamedTuple):
     """How well one scale was drawn on top of the real picture of the coarsest."""
 
     error: float  # mean squared difference from the real picture; pictures in [−1, 1]
-    enlarged: float  # that of the real picture of the scale below, enlarged
-    agreement: float  # PSNR in dB of its 2×2 means against the real picture of the scale below
+    enlarged: float  # that of the coarsest picture, enlarged
+    agreement: float  # PSNR in dB of what was drawn, brought down to the coarsest scale, against the picture given there
 
 
 class RealBase:
@@ -47,9 +46,9 @@ class RealBase:
 def upscale(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED) -> dict[int, Upscaled]:
     """Draw the scales above the coarsest for ``count`` unseen vistas, whose coarsest picture is given, by scale.
 
-    Captions and the checkpoint's usual settings, but no guidance: what is asked for is there. A sample of what a picture may be
-    has twice the error of its mean, so one that is right can be worse than enlarging; far more than twice is not. Raises
-    ValueError without pictures, and for a network of one scale.
+    Captions and the checkpoint's usual settings, but no guidance: what is asked for is there. A picture that is rightly drawn has
+    twice the error of the mean of all that are possible, so at most twice that of enlarging, which is one guess at that mean.
+    Raises ValueError without pictures, and for a network of one scale.
     """
     if count < 1:
         raise ValueError(f"Upscaling needs at least 1 picture, got {count}.")
@@ -59,10 +58,11 @@ def upscale(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED) -> di
     found: dict[int, list[tuple[float, ...]]] = {size: [] for size in pipeline.scales[1:]}
     for number, spec in enumerate(Vistas(seed).specs(0, count)):
         real = image_pyramid(render([spec], pipeline.scales[-1]).to(pipeline.device), pipeline.scales)
-        denoise = RealBase(pipeline.denoiser([caption(spec, 0)], config), real[pipeline.scales[0]])
+        given = real[pipeline.scales[0]]
+        denoise = RealBase(pipeline.denoiser([caption(spec, 0)], config), given)
         for step in sample(denoise, pipeline.schedule(config), config, make_generators([number]), pipeline.device):
             drawn = step.x0
-        for low, high in pairwise(pipeline.scales):
-            errors = [float((picture - real[high]).square().mean()) for picture in (drawn[high], enlarge_image(real[low], high))]
-            found[high].append((*errors, float(psnr(downsample_image(drawn[high], low), real[low]).mean())))
+        for size, rows in found.items():
+            errors = [float((picture - real[size]).square().mean()) for picture in (drawn[size], enlarge_image(given, size))]
+            rows.append((*errors, float(psnr(downsample_image(drawn[size], given.shape[-1]), given).mean())))
     return {size: Upscaled(*map(statistics.fmean, zip(*rows, strict=True))) for size, rows in found.items()}

@@ -35,10 +35,8 @@ class Explore:
     def __init__(self, handlers: Handlers, settings: StudioSettings) -> None:
         self.handlers, self.settings = handlers, settings
 
-        self.drawn, self.trials = (
-            Examples(handlers),
-            experiments(handlers.scales, handlers.usual, handlers.distilled, handlers.pipeline.model.config.banded),
-        )
+        self.drawn = Examples(handlers)
+        self.trials = experiments(handlers.scales, handlers.usual, handlers.distilled, handlers.banded)
 
         def frames(asked: Any) -> list[dict[str, Any]]:
             return handlers.frames(asked)  # gradio marks what the page may call, and cannot mark a method

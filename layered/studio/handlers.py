@@ -50,6 +50,7 @@ class Handlers:
         self.pipeline, self.settings, self.worker = pipeline, settings, worker
         self.scales: tuple[int, ...] = tuple(pipeline.scales)
         self.usual, self.isolated, self.adds = pipeline.usual, pipeline.isolated, pipeline.adds
+        self.banded = (network := getattr(pipeline, "model", None)) is not None and network.config.banded
         self.distilled = "distilled" in (getattr(pipeline, "meta", None) or {})  # into the few steps of ``usual``
         self.store = first.store if first else RunStore(settings.keep_runs, settings.keep_bytes, settings.keep_seconds)
         self.sweeps: Store[Any] = (
