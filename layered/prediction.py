@@ -57,13 +57,16 @@ def read_prediction(level: LevelConfig, raw: Tensor, z: Tensor, logsnr: Tensor, 
 
 
 def own_band(z: Tensor, logsnr: Tensor, x0_below: Tensor) -> Tensor:
-    """z (B, 3, S, S) with α x̂_below (B, 3, S/2, S/2) in place of its 2×2 means: only what is the level's own is left of it."""
+    """z (B, 3, S, S) with α x̂_below (B, 3, S/2, S/2) in place of its 2×2 means: only what is the level's own is left.
+
+    In a run the means hold what the level itself got wrong at earlier steps, and it would take them for an observation. Ours.
+    """
     return with_means(z, _broadcast(logsnr)[0] * x0_below)
 
 
 def detail_input(level: LevelConfig, z: Tensor, logsnr: Tensor, mean: Tensor) -> Tensor:
-    """What a level with ``input="detail"`` is shown: z less what the level below knows of it, in units of its own deviation, and
-    that knowledge, cat((z − α mean) / √(s²α² + σ²), mean). z and mean (B, 3, S, S) → (B, 6, S, S).
+    """What a level with ``input`` "detail" is shown: z less what the level below knows of it, in units of its own deviation, and
+    that knowledge; with "band" z is ``own_band``. It is cat((z − α mean) / √(s²α² + σ²), mean). z and mean (B, 3, S, S) → (B, 6, S, S).
 
     EDM's input scaling (arXiv 2206.00364, section 5) around the enlarged prediction: at low noise the detail is a hundredth of z,
     and a level that is shown z alone first has to learn to subtract the rest.
