@@ -66,7 +66,9 @@ def own_band(z: Tensor, logsnr: Tensor, x0_below: Tensor) -> Tensor:
 
 def detail_input(level: LevelConfig, z: Tensor, logsnr: Tensor, mean: Tensor) -> Tensor:
     """What a level with ``input`` "detail" is shown: z less what the level below knows of it, in units of its own deviation, and
-    that knowledge; with "band" z is ``own_band``. It is cat((z − α mean) / √(s²α² + σ²), mean). z and mean (B, 3, S, S) → (B, 6, S, S).
+    that knowledge; with "band" z is ``own_band``.
+
+    cat((z − α mean) / √(s²α² + σ²), mean), z and mean (B, 3, S, S) → (B, 6, S, S).
 
     EDM's input scaling (arXiv 2206.00364, section 5) around the enlarged prediction: at low noise the detail is a hundredth of z,
     and a level that is shown z alone first has to learn to subtract the rest.
