@@ -27,7 +27,9 @@ SPACINGS: tuple[Spacing, ...] = ("time", "logsnr")
 Order = Literal["together", "coarse-first"]
 ORDERS: tuple[Order, ...] = ("together", "coarse-first")
 
-PRESETS: tuple[str, ...] = ("aligned", "paper", "unshifted", "interpolated")
+PRESETS: tuple[str, ...] = ("staggered", "aligned", "paper", "unshifted", "interpolated")
+
+SHIFT_BOUNDS = (-30.0, 15.0)  # of δ: those of every preset and ladder lie within
 
 # ------------------------------------------------------------------ one sampling run
 
@@ -78,7 +80,7 @@ class SampleConfig:
         if self.shifts is not None:
             object.__setattr__(self, "shifts", several("shifts", self.shifts))
             for shift in self.shifts:
-                number("shifts", shift, -15.0, 15.0)
+                number("shifts", shift, *SHIFT_BOUNDS)
         if self.scales is not None:
             object.__setattr__(self, "scales", several("scales", self.scales))
             for size in self.scales:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,9 +11,12 @@ from torch import Tensor
 
 from layered.layers import Prompts, TextStates, prompt_at
 from layered.pyramid import enlarge_image
+from layered.schedule import SETTLED
 
 if TYPE_CHECKING:
     from layered.unet import LayeredUNet, LevelOutput
+
+ROUNDING = 1e-4  # of a log-SNR in float32
 
 # ------------------------------------------------------------------ sleeping levels
 
@@ -82,8 +86,19 @@ def guide(x0: Tensor, x0_empty: Tensor, weight: float, parallel: float = 1.0) ->
     return guided - (weight - 1) * (1 - parallel) * share * contrast
 
 
+class _Settled(NamedTuple):
+    """What a level said of a state that stays as it is."""
+
+    z: Tensor  # the state itself, by which it is known again
+    output: LevelOutput
+    empty: LevelOutput | None  # for the empty prompt, where the scale is guided
+
+
 class GuidedDenoiser:
-    """A network, a prompt and a guidance, as the one callable that the sampler needs."""
+    """A network, a prompt and a guidance, as the one callable that the sampler needs.
+
+    It holds what it said last: scales that have settled, from the coarsest on, are not computed again.
+    """
 
     def __init__(
         self,
@@ -126,6 +141,7 @@ class GuidedDenoiser:
         self.guided = tuple(size for size in scales if guided_up_to is None or size <= max(guided_up_to, scales[0]))
         self.interval, self.parallel, self.detail = interval, parallel, detail
         self.shared_noise, self.sleep_below = shared_noise, sleep_below
+        self._settled: dict[int, _Settled] = {}
 
     @torch.no_grad()
     def __call__(
@@ -158,17 +174,35 @@ class GuidedDenoiser:
     ) -> tuple[dict[int, LevelOutput], dict[int, LevelOutput]]:
         """The outputs of ``sizes`` for the prompt, and those of the guided ones for the empty prompt: one batch of both."""
         batch = len(next(iter(z.values())))
+        outputs, without = self._known(sizes, guided, z)
+        last = below and below.size
+        start, start_empty = (below.output, below.empty) if below else (None, None)
+        if outputs:
+            last = max(outputs)
+            start, start_empty = outputs[last], without.get(last)
+        to_run = [size for size in sizes if size not in outputs]
+        if twice := [size for size in to_run if size in guided]:
+            both = self._run(twice, _twice(z), _twice(logsnr), _and_empty(self.text), last and (last, start.joined(start_empty)))
+            without |= {size: output.part(slice(batch, None)) for size, output in both.items()}
+            outputs |= {size: output.part(slice(batch)) for size, output in both.items()}
+            last, start = twice[-1], outputs[twice[-1]]
+        if rest := [size for size in to_run if size not in guided]:
+            outputs |= self._run(rest, z, logsnr, self.text, last and (last, start))
+        still = itertools.takewhile(lambda size: float(logsnr[size].min()) >= SETTLED - ROUNDING, sorted(logsnr))
+        self._settled = {size: _Settled(z[size], outputs[size], without.get(size)) for size in still if size in outputs}
+        return outputs, without
+
+    def _known(self, sizes: Sequence[int], guided: set[int], z) -> tuple[dict[int, LevelOutput], dict[int, LevelOutput]]:
+        """The outputs of the last call for the coarsest scales whose state is still the very same."""
         outputs: dict[int, LevelOutput] = {}
         without: dict[int, LevelOutput] = {}
-        last = below and (below.size, below.output)
-        if twice := [size for size in sizes if size in guided]:
-            start = below and (below.size, below.output.joined(below.empty))
-            both = self._run(twice, _twice(z), _twice(logsnr), _and_empty(self.text), start)
-            without = {size: output.part(slice(batch, None)) for size, output in both.items()}
-            outputs = {size: output.part(slice(batch)) for size, output in both.items()}
-            last = twice[-1], outputs[twice[-1]]
-        if rest := [size for size in sizes if size not in guided]:
-            outputs |= self._run(rest, z, logsnr, self.text, last)
+        for size in sizes:
+            known = self._settled.get(size)
+            if known is None or known.z is not z[size] or (size in guided and known.empty is None):
+                break
+            outputs[size] = known.output
+            if size in guided:
+                without[size] = known.empty
         return outputs, without
 
     def _run(self, sizes: Sequence[int], z, logsnr, text: Prompts, below) -> dict[int, LevelOutput]:

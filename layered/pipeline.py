@@ -123,9 +123,9 @@ class LayeredPipeline:
     def schedule(self, config: SampleConfig) -> Schedule:
         """The schedule of a run: the preset's shifts, or the run's own, of which coarse scales alone take the first."""
         scales = self.run_scales(config)
-        if config.shifts is not None and len(config.shifts) == len(self.scales):
-            config = dataclasses.replace(config, shifts=config.shifts[: len(scales)])
-        return Schedule.of_run(config, scales)
+        if config.shifts is not None and len(config.shifts) == len(scales) < len(self.scales):
+            return Schedule.of_run(config, scales)
+        return Schedule.of_run(config, self.scales).coarsest(len(scales))
 
     def encode(self, prompt: str) -> TextStates:
         """The text encoder's states of one prompt. Raises PromptError for a prompt that is empty or too long."""

@@ -139,7 +139,7 @@ def _draw_steps(
             for side in axes.spines.values():
                 side.set_visible(False)
             if size == scales[0]:
-                axes.set_title(f"step {step.index + 1}, t {step.t:.2f}", fontsize=8)
+                axes.set_title(f"step {step.index + 1}, t {step.t:.2g}", fontsize=8)
         row[0].set_ylabel(f"{size} px", color=scale_colour(size), fontweight="bold")
 
 

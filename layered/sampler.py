@@ -151,7 +151,7 @@ def _steps(
     config, schedule = run.config, run.schedule
     sizes = tuple(z)
     before: tuple[Mapping[int, Tensor], Mapping[int, float]] | None = None
-    for index, (t, t_next) in enumerate(pairwise(timesteps(config.steps, config.spacing).tolist())):
+    for index, (t, t_next) in enumerate(pairwise(timesteps(config.steps, config.spacing, schedule.last).tolist())):
         started = time.perf_counter()
         logsnr, logsnr_next = _floats(schedule.logsnr(t)), _floats(schedule.logsnr(t_next))
         per_sample = {size: torch.full((len(run.generators),), value, device=run.device) for size, value in logsnr.items()}
@@ -227,6 +227,8 @@ def _next_states(
     """
 
     def move(size: int) -> Tensor:
+        if logsnr[size] == logsnr_next[size]:
+            return z[size]  # settled
         known = z[size], target[size], logsnr[size], logsnr_next[size]
         if config.solver == "dpm++":
             return dpmpp_step(*known, before and (before[0][size], before[1][size]))

@@ -15,7 +15,7 @@ from layered.diffusion import GuidedDenoiser
 from layered.layers import Prompts, TextStates
 from layered.pipeline import LayeredPipeline
 from layered.sampler import Step, make_generators, sample
-from layered.schedule import Schedule
+from layered.schedule import SETTLED, Schedule
 from layered.trajectory import Trajectory, evened, step_measures
 from tests.test_unet import awake, inputs, tiny
 
@@ -156,6 +156,37 @@ def test_no_level_is_run_twice_and_features_are_kept_only_where_needed() -> None
     assert not any(handover.empty for handover in given) and not any(none)
     features = next(handover.output.features for handover in given if handover.output)
     assert features.untyped_storage().nbytes() == features.numel() * features.element_size()  # not a part of a larger batch
+
+
+@pytest.mark.parametrize("order", ["together", "coarse-first"])
+@pytest.mark.parametrize("settings", [{}, {"guidance": 3.0}, {"guidance": 2.0, "guided_up_to": 16, "interval": (0.0, 1e-3)}], ids=str)
+def test_a_settled_scale_is_not_computed_again_and_the_pictures_are_the_same(order: str, settings: dict) -> None:
+    model = awake(tiny())
+    for parameter in model.parameters():
+        parameter.mul_(0.3)
+    _, _, text, _ = inputs(model.config)
+    schedule = Schedule(SCALES, (0.0, -7.0, -14.0))
+    config = SampleConfig(steps=30, order=order)
+
+    class Forgetful(Counting):
+        def __call__(self, *args):
+            self._settled = {}
+            return super().__call__(*args)
+
+    runs = []
+    for kind in (Counting, Forgetful):
+        denoise = kind(model, text, **settings)
+        runs.append((denoise, list(sample(denoise, schedule, config, make_generators([1, 2]), coarse_up_to=16))))
+    (once, steps), (again, same) = runs
+    for one, other in zip(steps, same, strict=True):
+        assert all(torch.equal(one.z[size], other.z[size]) and torch.equal(one.x0[size], other.x0[size]) for size in one.x0)
+    known = [one for one in steps if not one.pending]
+    waited = {size: sum(step.logsnr[size] > SETTLED - 0.01 for step in known) for size in SCALES}
+    assert waited[16] > waited[32] > 3 and waited[64] == 0
+    for size in SCALES[:2]:
+        saved = again.levels.count(size) - once.levels.count(size)
+        assert saved >= waited[size] - 2, (size, saved)  # the first of them is computed; once more where guidance begins or ends
+    assert once.levels.count(64) == again.levels.count(64)
 
 
 def test_a_closed_run_stops_in_either_part() -> None:

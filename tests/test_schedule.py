@@ -7,9 +7,11 @@ import math
 import pytest
 import torch
 
-from layered.config import SampleConfig
+from layered.config import PRESETS, SampleConfig
 from layered.schedule import (
+    LEAD,
     LOGSNR_RANGE,
+    SETTLED,
     STEP_LOGSNR_RANGE,
     Schedule,
     alpha_sigma,
@@ -157,15 +159,59 @@ def test_timesteps_fall_from_one_to_zero(spacing: str, steps: int) -> None:
 
 def test_spacings_are_equal_in_what_they_are_named_after() -> None:
     assert torch.allclose(timesteps(20, "time").diff(), torch.full((20,), -0.05, dtype=torch.float64))
-    logsnr = shifted_cosine_logsnr(timesteps(20, "logsnr")[1:-1])
     low, high = STEP_LOGSNR_RANGE
+    logsnr = shifted_cosine_logsnr(timesteps(20, "logsnr")[1:-1])
     assert torch.allclose(logsnr.diff(), torch.full((18,), (high - low) / 20, dtype=torch.float64))
+    further = shifted_cosine_logsnr(timesteps(20, "logsnr", 27.0)[1:-1], -18.0)
+    assert torch.allclose(further.diff(), torch.full((18,), (27.0 - low) / 20, dtype=torch.float64))
+
+
+def test_the_steps_end_where_the_last_scale_settles_however_many_are_drawn() -> None:
+    for name in PRESETS:
+        whole = Schedule.preset(name, COMPACT)
+        part = whole.coarsest(2)
+        assert (part.scales, part.shifts, part.last) == ((32, 64), whole.shifts[:2], whole.last)
+        assert part.end_shifts == (whole.end_shifts and whole.end_shifts[:2])
+        if name != "staggered":
+            assert (whole.last, whole.ceiling) == (STEP_LOGSNR_RANGE[1], math.inf)
+    staggered = Schedule.preset("staggered", COMPACT)
+    assert staggered.last == pytest.approx(SETTLED - staggered.shifts[-1])
+    for steps in (8, 25, 40):
+        before, end = timesteps(steps, "logsnr", staggered.last)[-2:]
+        step = (staggered.last - STEP_LOGSNR_RANGE[0]) / steps
+        assert float(staggered.logsnr(before)[512]) == pytest.approx(SETTLED - step)
+        assert float(staggered.logsnr(end)[512]) == pytest.approx(SETTLED)
+
+
+def test_where_scales_wait_for_others_they_stop_when_they_have_settled() -> None:
+    schedule = Schedule.preset("staggered", COMPACT)
+    t = torch.tensor([0.0, 1e-6, 1e-4, 0.01, 0.3], dtype=torch.float64)
+    for size in COMPACT:
+        exact = shifted_cosine_logsnr(t, schedule.shift(size))
+        assert torch.equal(schedule.logsnr(t)[size], exact.clamp(max=SETTLED))
+    assert float(schedule.logsnr(1e-4)[32]) == SETTLED > float(schedule.logsnr(1e-4)[256])
+
+
+@pytest.mark.parametrize("shift", [-6.0, -18.0, -30.0])
+def test_under_a_low_shift_the_clean_end_is_where_a_scale_settles(shift: float) -> None:
+    for shifts in (shift, torch.tensor([shift], dtype=torch.float64)):
+        end = shifted_cosine_logsnr(torch.zeros(1, dtype=torch.float64), shifts)
+        assert float(end) == pytest.approx(SETTLED)
+    assert float(shifted_cosine_logsnr(torch.ones(1), shift)) == LOGSNR_RANGE[0] + shift
+
+
+def test_staggered_scales_are_as_far_apart_as_they_say() -> None:
+    schedule = Schedule.preset("staggered", COMPACT)
+    aligned = Schedule.preset("aligned", COMPACT)
+    behind = [a - s for a, s in zip(aligned.shifts, schedule.shifts, strict=True)]
+    assert behind == pytest.approx([0, LEAD, 2 * LEAD, 3 * LEAD, 4 * LEAD])
+    assert all(rho == pytest.approx(math.exp(-LEAD / 2)) for rho in schedule.rho().values())
 
 
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Schedule.preset("warm", (32,)), "aligned, paper, unshifted, interpolated"),
+        (lambda: Schedule.preset("warm", (32,)), "staggered, aligned, paper, unshifted, interpolated"),
         (lambda: Schedule((32, 64), (0.0,)), "one per scale"),
         (lambda: Schedule((64, 32), (0.0, 0.0)), "coarse to fine"),
         (lambda: Schedule((), ()), "coarse to fine"),

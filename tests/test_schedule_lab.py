@@ -69,7 +69,7 @@ def test_a_preset_fills_shifts_and_ends_alike(tab) -> None:
     [
         ({"shifts": (0, 0, 0, 0, None)}, "δ 512 is a number"),
         ({"shifts": (0, 0, "0", 0, 0)}, "δ 128 is a number"),
-        ({"shifts": (99, 0, 0, 0, 0)}, "δ 32 is a number from -12 to 6"),
+        ({"shifts": (99, 0, 0, 0, 0)}, "δ 32 is a number from -24 to 6"),
         ({"moving": True, "shifts": (0, 0, -12, 0, 0), "ends": (6, 0, 0)}, "rises from -12 to 6"),
         ({"t": 2}, "t is a number"),
     ],

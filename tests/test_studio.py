@@ -141,7 +141,7 @@ def test_a_preset_whose_shifts_move_is_drawn_and_kept_as_long_as_none_is_moved_b
         ("guidance", math.inf, "expected a number"),
         ("guidance", 21, "0 to 20"),
         ("guidance_from", 0.9, "guidance interval"),
-        ("shift_256", -16, "shift"),
+        ("shift_256", -31, "shift"),
         ("shift_256", [], "Shift 256"),
         ("eta", 1.5, "0 to 1"),
         ("noise", "pink", "noise mode"),

@@ -83,7 +83,7 @@ def frame(
     pictures = {size: x for size, x in step.x0.items() if every_scale or size not in step.asleep}
     return {
         "step": step.index,
-        "t": round(float(step.t), 5),
+        "t": float(f"{step.t:.4g}"),
         "x0": predictions(pictures, quality),
         "pending": list(step.pending),
         "measures": {name: numbers(values) for name, values in measures.items()},

@@ -61,14 +61,7 @@ def experiments(
             {"noise": "sinc"},
             {"noise": "independent"},
         ),
-        Experiment(
-            "schedule",
-            "Paper against aligned schedule",
-            "Two ways to shift the noise of the finer scales." if several else "Two ways to shift the noise.",
-            f"Look at the early steps, with the scrubber{rho_says if several else ''}.",
-            _preset("paper", scales),
-            _preset("aligned", scales),
-        ),
+        _schedules(scales, usual, several, rho_says),
         Experiment(
             "states",
             "Per scale against top-down",
@@ -96,6 +89,28 @@ def experiments(
         ),
     )
     return tuple(one for one in all_of_them if several or one.key not in ("noise", "states"))
+
+
+def _schedules(scales: Sequence[int], usual: SampleConfig, several: bool, rho_says: str) -> Experiment:
+    """Two schedules against each other: where scales usually wait for the next coarser one, against all of them at once."""
+    if several and usual.preset == "staggered":
+        return Experiment(
+            "schedule",
+            "Aligned against staggered schedule",
+            "All scales at once, or each when the one below it is done.",
+            f"Look at the edges at {scales[-1]} px, and with the scrubber at when each scale settles. A level is not told what finer "
+            "ones hold: in A detail is decided while the picture below it still moves.",
+            _preset("aligned", scales),
+            _preset("staggered", scales),
+        )
+    return Experiment(
+        "schedule",
+        "Paper against aligned schedule",
+        "Two ways to shift the noise of the finer scales." if several else "Two ways to shift the noise.",
+        f"Look at the early steps, with the scrubber{rho_says if several else ''}.",
+        _preset("paper", scales),
+        _preset("aligned", scales),
+    )
 
 
 def _rho(values: Mapping[tuple[int, int], float], pair: tuple[int, int]) -> str:

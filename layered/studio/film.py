@@ -110,7 +110,7 @@ def shown_steps(count: int) -> list[int]:
 def frame_of(step: Step, prompt: str, scales: Sequence[int]) -> Image.Image:
     """One step's predictions of these scales, with its number, its t, and how far the run is."""
     number = step.index + 1
-    line = f"step {number} / {step.total} · t {step.t:.2f}"
+    line = f"step {number} / {step.total} · t {step.t:.2g}"
     return side_by_side({size: step.x0[size] for size in scales}, prompt, line, most_lines=1, progress=number / step.total)
 
 

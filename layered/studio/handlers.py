@@ -178,7 +178,7 @@ class Handlers:
         try:
             shifts = tuple(float(values[shift_name(size)]) for size in self.scales)
             config = with_shifts(SampleConfig(), values.get("preset"), shifts, self.scales)
-            return schedule_value(Schedule.of_run(config, self.scales), str(values.get("noise")))
+            return schedule_value(Schedule.of_run(config, self.scales), str(values.get("noise")), banded=self.banded)
         except (TypeError, ValueError, KeyError):
             return gr.skip()
 
@@ -223,17 +223,27 @@ def step_value(run: Run, shown: dict[str, Any], total: int, elapsed: float) -> d
     return {"run": run.id, "state": state, "total": total, "seconds": round(elapsed, 3), "frame": shown}
 
 
-def schedule_value(schedule: Schedule, noise: str, now: float = 0.5, t: torch.Tensor | None = None) -> dict[str, Any]:
-    """λ of every scale at the times ``t``, ρ per neighbouring pair at time ``now``, and one sentence on what it means."""
+def schedule_value(
+    schedule: Schedule, noise: str, now: float = 0.5, t: torch.Tensor | None = None, banded: bool = False
+) -> dict[str, Any]:
+    """λ of every scale at the times ``t``, ρ per neighbouring pair at time ``now``, and one sentence on what it means.
+
+    ``banded``: whether the model's levels see only their own band of the noise, so that none can solve for the picture.
+    """
     t = torch.linspace(0.02, 0.98, CURVE_POINTS, dtype=torch.float64) if t is None else t
     curves = {str(size): [round(v, 3) for v in values.tolist()] for size, values in schedule.logsnr(t).items()}
     shared = noise != "independent"
+    apart = {pair: abs(rho - 1) >= TIGHT for pair, rho in schedule.rho(now).items()}
     pairs = [
-        {"low": low, "high": high, "rho": round(rho, 3), "leaks": shared and abs(rho - 1) >= TIGHT}
+        {"low": low, "high": high, "rho": round(rho, 3), "leaks": shared and not banded and apart[low, high]}
         for (low, high), rho in schedule.rho(now).items()
     ]
     if not pairs:
         say = "One scale: nothing to share."
+    elif banded and all(pair["rho"] < 1 - TIGHT for pair in pairs):
+        say = "ρ < 1: every scale is clearer than the next finer one, so detail is decided when what lies below it is."
+    elif banded and any(apart.values()):
+        say = "ρ ≠ 1: two scales are not equally clear. Levels of this model see only their own band of the noise: nothing leaks."
     elif not shared:
         say = "Independent noise: nothing is shared between the scales, so nothing can leak, whatever ρ is."
     elif any(pair["leaks"] for pair in pairs):

@@ -131,7 +131,7 @@ class ScheduleTab:
             schedule, t = self._schedule(given[:-1]), checked_time(given[-1])
         except ValueError as error:
             return {"refused": str(error)}
-        return lab_value(schedule, t)
+        return lab_value(schedule, t, self.handlers.banded)
 
     def _noised(self, request: gr.Request, *given: Any) -> Any:
         *shifts, t, picture = given
@@ -159,10 +159,10 @@ class ScheduleTab:
 # ------------------------------------------------------------------ values
 
 
-def lab_value(schedule: Schedule, t: float) -> dict[str, Any]:
+def lab_value(schedule: Schedule, t: float, banded: bool = False) -> dict[str, Any]:
     """``schedule_value`` at time ``t``, with the shifts at both ends and where every scale's λ crosses 0 (None: nowhere)."""
     crossings = {str(size): schedule.time_of(size) for size in schedule.scales}
-    return schedule_value(schedule, NOISE, t, TIMES) | {
+    return schedule_value(schedule, NOISE, t, TIMES, banded) | {
         "now": t,
         "moving": schedule.end_shifts is not None,
         "shifts": {str(size): round(float(schedule.shift(size, 0.0)), 2) for size in schedule.scales},

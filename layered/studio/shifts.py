@@ -11,7 +11,7 @@ from layered.schedule import Schedule
 from layered.studio.links import CUSTOM, shift_name
 from layered.studio.settings import shown_scales
 
-SHIFT_RANGE = (-12.0, 6.0)
+SHIFT_RANGE = (-24.0, 6.0)
 
 
 class Shifts:

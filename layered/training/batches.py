@@ -115,6 +115,7 @@ class Batches:
         self.scales = tuple(size for size in model.scales if size <= stage.top)
         if config.shifts is not None and len(config.shifts) != len(model.scales):
             raise ValueError(f"Shifts: expected {len(model.scales)}, one for each of {model.scales}, got {len(config.shifts)}.")
+        self.schedule = config.schedule(model.scales)
         nested_windows(model, stage.top, stage.crop, 1, torch.Generator())  # says where a crop does not fit
 
     def make(self, step: int) -> Batch:
@@ -125,7 +126,7 @@ class Batches:
         shifts = draw_shifts(self.config, self.scales, count, generator)
         t = draw_times(stage, shifts.scale(-1), generator)
         if stage.steps is not None:
-            t = torch.full_like(t, stage.step_times(step)[0])
+            t = torch.full_like(t, stage.step_times(step, self.schedule.last)[0])
         dropped = torch.rand(count, generator=generator) < self.config.text_dropout
         independent = int(round(self.config.independent * count))
         windows = nested_windows(self.model, stage.top, stage.crop, count, generator)
@@ -136,7 +137,7 @@ class Batches:
 
         x0 = image_pyramid(pictures.to(self.device), self.scales)
         eps = self._noise(count, independent, noise_seed, windows)
-        logsnr = {size: shifted_cosine_logsnr(t, *shifts.scale(i)).to(self.device) for i, size in enumerate(self.scales)}
+        logsnr = {size: shifted_cosine_logsnr(t, *shifts.scale(i)).clamp(max=self.schedule.ceiling).to(self.device) for i, size in enumerate(self.scales)}
         x0 = {size: windows[size].crop(x) if size in windows else x for size, x in x0.items()}
         z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in self.scales}
         shared = (torch.arange(count, device=self.device) >= independent).float()[self.part]

@@ -93,7 +93,7 @@ def distillation_plan(
     if not steps or steps[-1] < 1 or any(more != 2 * less for more, less in pairwise(steps)):
         raise ValueError(f"Steps: expected numbers that are halved, such as 16 8 4, got {' '.join(map(str, steps))}.")
     schedule = Schedule.of_run(teacher, config.scales)
-    last = schedule.logsnr(float(timesteps(steps[-1], teacher.spacing)[-2]))
+    last = schedule.logsnr(float(timesteps(steps[-1], teacher.spacing, schedule.last)[-2]))
     awake = awake_scales(config.scales, last, sleep_of(config, teacher))
     if asleep := config.scales[len(awake) :]:
         raise ValueError(
@@ -138,7 +138,7 @@ class Distiller(Trainer):
 
     def _losses(self, batch: Batch, stage: StageConfig, step: int) -> dict[int, Tensor]:
         with torch.autocast(batch.shared_noise.device.type, torch.bfloat16, enabled=self.config.autocast):
-            x0 = self._guided(batch) if stage.steps is None else self._halved(batch, stage.step_times(step))
+            x0 = self._guided(batch) if stage.steps is None else self._halved(batch, stage.step_times(step, self._schedule.last))
         taught = dataclasses.replace(batch, x0=x0, z={size: batch.z[size] for size in x0})
         return batch_losses(self.runner(stage), taught, stage.train, self.config)
 
@@ -152,9 +152,14 @@ class Distiller(Trainer):
     def _denoiser(self, batch: Batch, **settings: Any) -> GuidedDenoiser:
         return GuidedDenoiser(self.teacher, batch.text, shared_noise=self.config.independent == 0, **settings)
 
+    @property
+    def _schedule(self) -> Schedule:
+        """That of the runs, at every scale of the network: its steps are the same for the coarsest few."""
+        return self.config.schedule(self.model.config.scales)
+
     def _halved(self, batch: Batch, times: tuple[float, float, float]) -> dict[int, Tensor]:
         """What makes one step of the student two of the teacher's, for every scale that is awake."""
-        schedule = self.config.schedule(tuple(batch.z))
+        schedule = self._schedule.coarsest(len(batch.z))
         denoise = self._denoiser(batch, sleep_below=self.sleep_below)
         after = ddim_steps(denoise, batch.z, schedule, times, self.settings.clipping)
         start, end = (_logsnr(schedule, t) for t in (times[0], times[-1]))

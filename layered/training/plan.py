@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import torch
 
-from layered.config import PRESETS, ModelConfig, NoiseMode, SampleConfig, Spacing
+from layered.config import PRESETS, SHIFT_BOUNDS, ModelConfig, NoiseMode, SampleConfig, Spacing
 from layered.losses import LossConfig
-from layered.schedule import Schedule, timesteps
+from layered.schedule import STEP_LOGSNR_RANGE, Schedule, timesteps
 
 SHARED_NOISE: tuple[NoiseMode, ...] = ("sinc", "box", "bilinear")  # the noise modes that have one field for all scales
 
@@ -38,10 +38,12 @@ class StageConfig:
     warmup: int = 100  # steps
     decay: float = 0.4  # last fraction of the budget over which the learning rate falls to zero
 
-    def step_times(self, step: int) -> tuple[float, float, float]:
-        """The times around one step of a run of ``steps``, in turn: before it, half-way as ``spacing`` has it, after it."""
+    def step_times(self, step: int, last: float = STEP_LOGSNR_RANGE[1]) -> tuple[float, float, float]:
+        """The times around one step of a run of ``steps``, in turn: before it, half-way as ``spacing`` has it, after it.
+
+        ``last`` is that of the run's schedule."""
         first = 2 * (step % self.steps)
-        start, middle, end = timesteps(2 * self.steps, self.spacing)[first : first + 3].tolist()
+        start, middle, end = timesteps(2 * self.steps, self.spacing, last)[first : first + 3].tolist()
         return start, middle, end
 
 
@@ -80,8 +82,8 @@ class TrainConfig:
                 raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a fraction from 0 to 1, got {value}.")
         if self.shifts is not None:
             object.__setattr__(self, "shifts", tuple(float(shift) for shift in self.shifts))
-            if not self.shifts or not all(-15 <= shift <= 15 for shift in self.shifts):  # as of the runs that are drawn
-                raise ValueError(f"Shifts: expected a number per scale, from -15 to 15, got {self.shifts}.")
+            if not self.shifts or not all(SHIFT_BOUNDS[0] <= shift <= SHIFT_BOUNDS[1] for shift in self.shifts):
+                raise ValueError(f"Shifts: expected a number per scale, from {SHIFT_BOUNDS[0]:g} to {SHIFT_BOUNDS[1]:g}, got {self.shifts}.")
         for name in ("shift_jitter", "text_noise"):
             if not 0 <= (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a number from 0 up, got {value}.")

@@ -40,8 +40,7 @@ def draw_sheet(model: LayeredUNet, text: TextStates, top: int, file: Path, devic
     ``config``: of a run of all the model's scales, of whose shifts the sheet takes those of its own.
     """
     scales = tuple(size for size in model.config.scales if size <= top)
-    if config.shifts is not None:
-        config = dataclasses.replace(config, shifts=config.shifts[: len(scales)])
+    schedule = Schedule.of_run(config, model.config.scales).coarsest(len(scales))
     denoise = GuidedDenoiser(
         model.eval(),
         text,
@@ -54,7 +53,7 @@ def draw_sheet(model: LayeredUNet, text: TextStates, top: int, file: Path, devic
     )
     generators = make_generators(range(len(text.mask)))
     with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
-        for step in sample(denoise, Schedule.of_run(config, scales), config, generators, device=device):
+        for step in sample(denoise, schedule, config, generators, device=device):
             last = step
     write_grid(list(to_uint8(last.x0[scales[-1]])), file)
 
