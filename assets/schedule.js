@@ -4,7 +4,7 @@ const svg = root.querySelector("svg"), chips = root.querySelector(".rho"), say =
 const SVG = "http://www.w3.org/2000/svg";
 
 function draw(value) {
-  if (!value || !value.t) return;
+  if (!value || !value.x) return;
   svg.replaceChildren();
   const all = Object.values(value.curves).flat(), low = Math.min(...all), high = Math.max(...all);
   const y = (v) => 97 - (94 * (v - low)) / Math.max(high - low, 1e-6);
@@ -15,7 +15,7 @@ function draw(value) {
   };
   if (low < 0 && high > 0) node("line", { x1: 0, x2: 300, y1: y(0), y2: y(0), class: "grid dashed" });
   for (const [size, values] of Object.entries(value.curves))
-    node("polyline", { class: "curve", stroke: props.colours[size], points: values.map((v, i) => (300 * value.t[i]).toFixed(1) + "," + y(v).toFixed(1)).join(" ") });
+    node("polyline", { class: "curve", stroke: props.colours[size], points: values.map((v, i) => (300 * value.x[i]).toFixed(1) + "," + y(v).toFixed(1)).join(" ") });
   drawRho(chips, value.rho);
   say.textContent = value.say;
   root.dataset.ready = "true";

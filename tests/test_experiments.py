@@ -49,6 +49,15 @@ def test_the_settings_are_those_that_the_title_names() -> None:
     assert "0.71" in ALL["schedule"].look and "between 128 and 256" in ALL["schedule"].look
 
 
+def test_a_model_whose_scales_wait_for_each_other_is_compared_with_all_at_once() -> None:
+    found = {one.key: one for one in experiments(SCALES, SampleConfig(preset="staggered"))}["schedule"]
+    a, b = (to_config(USUAL | side, SCALES) for side in (found.a, found.b))
+    assert (a.preset, b.preset, a.shifts, b.shifts) == ("aligned", "staggered", None, None)
+    assert "Aligned against staggered" in found.title and "512 px" in found.look
+    single = {one.key: one for one in experiments(SCALES[-1:], SampleConfig(preset="staggered"))}["schedule"]
+    assert "Paper against aligned" in single.title
+
+
 def test_a_random_seed_is_drawn_once_and_an_empty_prompt_takes_an_example() -> None:
     seeds = {both(ALL["noise"], {})[0][1].seed for _ in range(4)}
     assert len(seeds) > 1

@@ -121,7 +121,12 @@ def test_a_preset_whose_shifts_move_is_drawn_and_kept_as_long_as_none_is_moved_b
     assert (config.preset, config.shifts) == ("interpolated", None)
     handlers = Handlers(FakePipeline(), StudioSettings(), Worker())
     drawn = handlers.schedule(moving)
-    assert drawn == schedule_value(Schedule.preset("interpolated", SCALES), "sinc")
+    exact = Schedule.preset("interpolated", SCALES)
+    assert drawn["rho"] == schedule_value(exact, "sinc")["rho"]
+    assert drawn["x"][0] == 0 and drawn["x"][-1] == 1 and len(drawn["x"]) == len(drawn["curves"]["512"])
+    at = drawn["t"][40]
+    for size in SCALES:
+        assert 0.3 < at < 0.7 and drawn["curves"][str(size)][40] == pytest.approx(float(exact.logsnr(at)[size]), abs=0.01)
     by_hand = to_config(moving | {"shift_512": 0.0, "preset": CUSTOM}, SCALES)
     assert by_hand.shifts[-1] == 0.0 and Schedule.of_run(by_hand, SCALES).end_shifts is None
 
@@ -315,6 +320,9 @@ def test_leak_meter_says_what_rho_means():
     assert paper["rho"][2]["rho"] == pytest.approx(2 * math.exp(math.log(1 / 8) / 2), abs=1e-3)
     apart = schedule_value(Schedule.preset("paper", SCALES), "independent")
     assert not any(pair["leaks"] for pair in apart["rho"]) and "nothing can leak" in apart["say"]
+    for preset, says in (("paper", "see only their own band"), ("staggered", "clearer than the next finer one"), ("aligned", "ρ = 1")):
+        banded = schedule_value(Schedule.preset(preset, SCALES), "sinc", banded=True)
+        assert not any(pair["leaks"] for pair in banded["rho"]) and says in banded["say"]
     for noise in ("sinc", "independent"):
         assert schedule_value(Schedule.preset("paper", (64,)), noise)["say"] == "One scale: nothing to share."
     assert len(paper["t"]) == len(paper["curves"]["512"])

@@ -16,7 +16,7 @@ import torch
 
 from layered.config import SampleConfig
 from layered.sampler import Step
-from layered.schedule import Schedule
+from layered.schedule import STEP_LOGSNR_RANGE, Schedule, time_of_logsnr
 from layered.studio import exports
 from layered.studio.encode import frame, states
 from layered.studio.film import FORMATS, film
@@ -174,11 +174,17 @@ class Handlers:
         return secrets.choice(self.settings.examples)[1]
 
     def schedule(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The curves and ρ of the shifts on the page; gr.skip() while one of them is not a number."""
+        """The curves and ρ of the shifts on the page; gr.skip() while one of them is not a number.
+
+        ``x``: where they are drawn, 0 to 1, in steps of equal log-SNR, as a run takes them: t alone has most of them near 0.
+        """
         try:
             shifts = tuple(float(values[shift_name(size)]) for size in self.scales)
             config = with_shifts(SampleConfig(), values.get("preset"), shifts, self.scales)
-            return schedule_value(Schedule.of_run(config, self.scales), str(values.get("noise")), banded=self.banded)
+            schedule = Schedule.of_run(config, self.scales)
+            t = time_of_logsnr(torch.linspace(schedule.last, STEP_LOGSNR_RANGE[0], CURVE_POINTS, dtype=torch.float64))
+            curves = schedule_value(schedule, str(values.get("noise")), t=t, banded=self.banded)
+            return curves | {"x": [round(i / (CURVE_POINTS - 1), 3) for i in range(CURVE_POINTS)]}
         except (TypeError, ValueError, KeyError):
             return gr.skip()
 

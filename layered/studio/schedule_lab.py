@@ -22,7 +22,7 @@ from layered.studio.shifts import SHIFT_RANGE, Shifts
 PREFIX = "lab-"
 NOISE, SEED = "sinc", 0  # of the pictures
 USUAL_TIME = 0.15
-TIMES = time_of_logsnr(torch.linspace(14, -14, 141, dtype=torch.float64))  # of the curves: close where they are steep
+TIMES = time_of_logsnr(torch.linspace(32, -14, 231, dtype=torch.float64))  # of the curves: close where they are steep
 SAY = {
     "moving": "From the shifts above at t = 0 to those below at t = 1 (simple diffusion, equation 6).",
     "t": "One t for all scales: 0 is clean, 1 noise.",
