@@ -270,6 +270,11 @@ def test_what_levels_draw_is_compared_with_real_pictures(pipeline, monkeypatch, 
         enlarged = float((enlarge_image(vista.x0[16], size) - vista.x0[size]).square().mean())
         assert row["enlarged"] == pytest.approx(enlarged, abs=1e-6) and row["error"] > 0
         assert row["ratio"] == pytest.approx(row["error"] / row["enlarged"], rel=0.02)
+    main(["upscale", "--pictures", "1", "--preset", "staggered", "--steps", "7"])
+    other = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    asked = upscale(pipeline, 1, dataclasses.replace(pipeline.usual, preset="staggered", steps=7))
+    assert [row["error"] for row in other] == [pytest.approx(found.error, abs=1e-6) for found in asked.values()]
+    assert all(a["error"] != b["error"] and a["enlarged"] == b["enlarged"] for a, b in zip(rows, other, strict=True))
     with pytest.raises(ValueError, match="at least 1"):
         upscale(pipeline, 0)
 

@@ -320,7 +320,11 @@ def test_leak_meter_says_what_rho_means():
     assert paper["rho"][2]["rho"] == pytest.approx(2 * math.exp(math.log(1 / 8) / 2), abs=1e-3)
     apart = schedule_value(Schedule.preset("paper", SCALES), "independent")
     assert not any(pair["leaks"] for pair in apart["rho"]) and "nothing can leak" in apart["say"]
-    for preset, says in (("paper", "see only their own band"), ("staggered", "clearer than the next finer one"), ("aligned", "ρ = 1")):
+    for preset, says in (
+        ("paper", "see only their own band"),
+        ("staggered", "clearer than the next finer one"),
+        ("aligned", "ρ = 1"),
+    ):
         banded = schedule_value(Schedule.preset(preset, SCALES), "sinc", banded=True)
         assert not any(pair["leaks"] for pair in banded["rho"]) and says in banded["say"]
     for noise in ("sinc", "independent"):

@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> None:
                 ratio = {"enlarged": round(enlarged, 6), "ratio": round(error / enlarged, 3)} if enlarged else {}
                 print(json.dumps({"scale": size, "logsnr": logsnr, "error": round(error, 6)} | ratio))
     elif options.command == "upscale":
-        for size, found in upscale(pipeline, options.pictures).items():
+        for size, found in upscale(pipeline, options.pictures, _config(options, pipeline)).items():
             ratio = {"ratio": round(found.error / found.enlarged, 3), "agreement": round(found.agreement, 1)}
             print(json.dumps({"scale": size, "error": round(found.error, 6), "enlarged": round(found.enlarged, 6)} | ratio))
     else:
@@ -112,7 +112,8 @@ def _rounded(value: Any, digits: int = 4) -> Any:
 
 def _config(options: argparse.Namespace, pipeline: LayeredPipeline) -> SampleConfig:
     """The checkpoint's usual settings, but for those that were given."""
-    given = {name: getattr(options, name) for name in ("guidance", "guidance_parallel", "detail", "solver", "steps")}
+    names = ("guidance", "guidance_parallel", "detail", "preset", "solver", "steps")
+    given = {name: getattr(options, name, None) for name in names}
     return dataclasses.replace(pipeline.usual, **{name: value for name, value in given.items() if value is not None})
 
 

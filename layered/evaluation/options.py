@@ -59,9 +59,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     quality = commands.add_parser("quality", help="report: pictures against renders, prompt accuracy, memorisation")
     _add_quality(quality)
     for command in (sheet, accuracy, quality):
-        command.add_argument("--guidance", type=float, help="of the runs (default, as of the next four: the checkpoint's usual)")
+        command.add_argument("--guidance", type=float, help="of the runs (default, as of the next five: the checkpoint's usual)")
         command.add_argument("--guidance-parallel", type=float, help="how much it may harden contrast; 1: classifier-free")
+    for command in (upscale, sheet, accuracy, quality):
         command.add_argument("--detail", type=float, help="weight of what the levels above the base add; 1 as trained")
+        command.add_argument("--preset", choices=PRESETS, help="schedule preset")
         command.add_argument("--solver", choices=SOLVERS)
         command.add_argument("--steps", type=int)
     for command in (speed, sheet, loss, detail, upscale, leak, accuracy, quality):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from layered.config import SampleConfig
 from layered.diffusion import Handover, Prediction
 from layered.evaluation.loss import WORLD_SEED
 from layered.pipeline import LayeredPipeline
@@ -43,18 +44,21 @@ class RealBase:
         return self.denoise({**z, base: noisy(self.x0, self.eps, logsnr[base])}, logsnr, t, below)
 
 
-def upscale(pipeline: LayeredPipeline, count: int, seed: int = WORLD_SEED) -> dict[int, Upscaled]:
+def upscale(
+    pipeline: LayeredPipeline, count: int, config: SampleConfig | None = None, seed: int = WORLD_SEED
+) -> dict[int, Upscaled]:
     """Draw the scales above the coarsest for ``count`` unseen vistas, whose coarsest picture is given, by scale.
 
-    Captions and the checkpoint's usual settings, but no guidance: what is asked for is there. A picture that is rightly drawn has
-    twice the error of the mean of all that are possible, so at most twice that of enlarging, which is one guess at that mean.
+    Captions and the settings of ``config``, or the checkpoint's usual ones, but no guidance: what is asked for is there. A
+    picture that is rightly drawn has twice the error of the mean of all that are possible, so at most twice that of enlarging,
+    which is one guess at that mean.
     Raises ValueError without pictures, and for a network of one scale.
     """
     if count < 1:
         raise ValueError(f"Upscaling needs at least 1 picture, got {count}.")
     if len(pipeline.scales) < 2:
         raise ValueError("This model draws one scale alone: there is nothing to draw on top of it.")
-    config = dataclasses.replace(pipeline.usual, guidance=1.0, order="together")
+    config = dataclasses.replace(config or pipeline.usual, guidance=1.0, order="together")
     found: dict[int, list[tuple[float, ...]]] = {size: [] for size in pipeline.scales[1:]}
     for number, spec in enumerate(Vistas(seed).specs(0, count)):
         real = image_pyramid(render([spec], pipeline.scales[-1]).to(pipeline.device), pipeline.scales)

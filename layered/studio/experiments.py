@@ -98,8 +98,8 @@ def _schedules(scales: Sequence[int], usual: SampleConfig, several: bool, rho_sa
             "schedule",
             "Aligned against staggered schedule",
             "All scales at once, or each when the one below it is done.",
-            f"Look at the edges at {scales[-1]} px, and with the scrubber at when each scale settles. A level is not told what finer "
-            "ones hold: in A detail is decided while the picture below it still moves.",
+            f"Look at the edges at {scales[-1]} px, and with the scrubber at when each scale settles. A level is not told what "
+            "finer ones hold: in A detail is decided while the picture below it still moves.",
             _preset("aligned", scales),
             _preset("staggered", scales),
         )

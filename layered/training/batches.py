@@ -137,7 +137,8 @@ class Batches:
 
         x0 = image_pyramid(pictures.to(self.device), self.scales)
         eps = self._noise(count, independent, noise_seed, windows)
-        logsnr = {size: shifted_cosine_logsnr(t, *shifts.scale(i)).clamp(max=self.schedule.ceiling).to(self.device) for i, size in enumerate(self.scales)}
+        drawn = {size: shifted_cosine_logsnr(t, *shifts.scale(index)) for index, size in enumerate(self.scales)}
+        logsnr = {size: value.clamp(max=self.schedule.ceiling).to(self.device) for size, value in drawn.items()}
         x0 = {size: windows[size].crop(x) if size in windows else x for size, x in x0.items()}
         z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in self.scales}
         shared = (torch.arange(count, device=self.device) >= independent).float()[self.part]

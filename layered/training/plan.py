@@ -82,8 +82,9 @@ class TrainConfig:
                 raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a fraction from 0 to 1, got {value}.")
         if self.shifts is not None:
             object.__setattr__(self, "shifts", tuple(float(shift) for shift in self.shifts))
-            if not self.shifts or not all(SHIFT_BOUNDS[0] <= shift <= SHIFT_BOUNDS[1] for shift in self.shifts):
-                raise ValueError(f"Shifts: expected a number per scale, from {SHIFT_BOUNDS[0]:g} to {SHIFT_BOUNDS[1]:g}, got {self.shifts}.")
+            low, high = SHIFT_BOUNDS  # as of the runs that are drawn
+            if not self.shifts or not all(low <= shift <= high for shift in self.shifts):
+                raise ValueError(f"Shifts: expected a number per scale, from {low:g} to {high:g}, got {self.shifts}.")
         for name in ("shift_jitter", "text_noise"):
             if not 0 <= (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a number from 0 up, got {value}.")
