@@ -112,8 +112,8 @@ class Schedule:
         """A named schedule for these scales.
 
         ``aligned``: δ = 2 log(reference / r), every scale one noisy picture seen at its size (simple diffusion, equation 5).
-        ``staggered``: every scale ``LEAD`` behind where ``aligned`` has it, seen from the next coarser one, so that detail is
-        decided when the picture below is. A level is told nothing of what finer ones hold (paper, section 2.1), so only then are
+        ``staggered``: the coarsest as in ``aligned``, every finer one ``LEAD`` further behind the one below it than there, so that
+        detail is decided when the picture below is. A level is told nothing of what finer ones hold (paper, section 2.1), so only then are
         its prediction and theirs those of one picture. Ours.
         ``paper``: 0 up to 128 pixels, log 1/8 at 256, log 1/32 at 512 (paper, section 2.3), and on along the same line.
         ``unshifted``: 0 (the failure of the paper's figure A.3).
@@ -126,7 +126,7 @@ class Schedule:
         if name == "aligned":
             shifts = [2 * math.log(reference / size) for size in scales]
         elif name == "staggered":
-            shifts = [(2 * math.log(2) + LEAD) * math.log2(reference / size) for size in scales]
+            shifts = [2 * math.log(reference / size) - LEAD * math.log2(size / min(scales)) for size in scales]
         elif name == "interpolated":
             shifts, ends = ([2 * math.log(r / size) for size in scales] for r in (DETAIL_REFERENCE * reference, reference))
         elif name == "paper":

@@ -205,6 +205,7 @@ def test_staggered_scales_are_as_far_apart_as_they_say() -> None:
     aligned = Schedule.preset("aligned", COMPACT)
     behind = [a - s for a, s in zip(aligned.shifts, schedule.shifts, strict=True)]
     assert behind == pytest.approx([0, LEAD, 2 * LEAD, 3 * LEAD, 4 * LEAD])
+    assert Schedule.preset("staggered", (128, 256)).shifts == pytest.approx((aligned.shifts[2], aligned.shifts[3] - LEAD))
     assert all(rho == pytest.approx(math.exp(-LEAD / 2)) for rho in schedule.rho().values())
 
 

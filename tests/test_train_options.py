@@ -15,7 +15,7 @@ from layered.losses import LossConfig
 from layered.pipeline import LayeredPipeline
 from layered.presets import MODELS
 from layered.pyramid import downsample_noise
-from layered.schedule import Schedule, time_of_logsnr
+from layered.schedule import LEAD, SETTLED, Schedule, alpha_sigma, time_of_logsnr
 from layered.training.__main__ import main, make_plan, parse, train_config
 from layered.training.batches import Batches, draw_shifts, draw_times
 from layered.training.loop import Trainer, new_model
@@ -216,6 +216,24 @@ def test_logit_normal_times_dwell_where_content_is_decided() -> None:
     for value in (0.2, 0.5, 0.8):
         share = (1 - UNIFORM_TIME) * float(expected.cdf(torch.tensor(value).logit())) + UNIFORM_TIME * value
         assert float((t < value).double().mean()) == pytest.approx(share, abs=0.015)
+
+
+def test_staggered_levels_learn_on_settled_pictures_with_nothing_known_of_their_own() -> None:
+    config = dataclasses.replace(CONFIG, preset="staggered", other_preset="aligned")
+    stage = plan()[2]
+    assert (stage.train, stage.time) == ((64,), "logsnr")
+    batches = Batches(tiny(), dataclasses.replace(stage, batch=400), config, Gradients(), encode, 1, "cpu")
+    batch = batches.make(0)
+    assert batches.schedule.ceiling == SETTLED < batches.schedule.last - 5
+    assert all(float(logsnr.max()) <= SETTLED + 1e-5 for logsnr in batch.logsnr.values())
+    below, own = batch.logsnr[32], batch.logsnr[64]
+    waiting = (own < 0) & (own > -3)
+    lead = (below - own)[waiting] - 2 * math.log(2)
+    assert waiting.sum() > 50 and ((lead - LEAD).abs() < 1e-3).double().mean() == pytest.approx(0.5, abs=0.15)
+    for size in (16, 32, 64):  # the noise is that of the log-SNR that the network is told
+        alpha, sigma = alpha_sigma(batch.logsnr[size])
+        noise = (batch.z[size] - alpha[:, None, None, None] * batch.x0[size]) / sigma[:, None, None, None]
+        assert float(noise.std()) == pytest.approx(1, abs=0.02)
 
 
 def test_an_interpolated_schedule_is_trained_with_both_its_ends() -> None:
