@@ -112,9 +112,9 @@ class Schedule:
         """A named schedule for these scales.
 
         ``aligned``: δ = 2 log(reference / r), every scale one noisy picture seen at its size (simple diffusion, equation 5).
-        ``staggered``: the coarsest as in ``aligned``, every finer one ``LEAD`` further behind the one below it than there, so that
-        detail is decided when the picture below is. A level is told nothing of what finer ones hold (paper, section 2.1), so only then are
-        its prediction and theirs those of one picture. Ours.
+        ``staggered``: the coarsest as in ``aligned``, every finer one ``LEAD`` further behind the one below it than there, so
+        that detail is decided when the picture below is. A level is told nothing of what finer ones hold (paper, section 2.1):
+        only then are its prediction and theirs those of one picture. Ours.
         ``paper``: 0 up to 128 pixels, log 1/8 at 256, log 1/32 at 512 (paper, section 2.3), and on along the same line.
         ``unshifted``: 0 (the failure of the paper's figure A.3).
         ``interpolated``: aligned at every t, the reference moving from 8 × ``reference`` at t = 0 to ``reference`` at t = 1, as
