@@ -64,6 +64,8 @@ def default_settings(pipeline: LayeredPipeline) -> dict[str, SampleConfig]:
         return settings
     if scales[-1] > COARSE_UP_TO:
         settings["coarse first"] = dataclasses.replace(usual, order="coarse-first")
+    if usual.preset == "staggered":
+        settings["aligned, no scale waits"] = dataclasses.replace(usual, preset="aligned")
     settings["no level asleep"] = dataclasses.replace(usual, sleep_below=None)
     for count in range(len(scales) - 1, 0, -1):
         settings[f"up to {scales[count - 1]} px"] = dataclasses.replace(usual, scales=tuple(scales[:count]))
