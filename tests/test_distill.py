@@ -110,6 +110,29 @@ def test_the_steps_of_a_student_are_every_second_one_of_its_teacher(spacing) -> 
         assert torch.allclose(batch.logsnr[size], exact[size].float().expand(4), atol=1e-4)
 
 
+def test_a_settled_scale_learns_what_its_teacher_says(tmp_path) -> None:
+    model = gentle()
+    config = dataclasses.replace(CONFIG, preset="staggered", other_preset="staggered")
+    (stage,) = stages(8)[1:]
+    run = Distiller(model, [stage], config, [Gradients()], encode, tmp_path, teacher=TEACHER)
+    run.teacher = model
+    schedule = Schedule.preset("staggered", SCALES)
+    found = set()
+    for step in range(8):
+        batch, times = run.batches[0].make(step), stage.step_times(step, schedule.last)
+        here, there = (schedule.logsnr(t) for t in (times[0], times[-1]))
+        targets = run._halved(batch, times)
+        said = run._denoiser(batch, sleep_below=run.sleep_below)(batch.z, batch.logsnr, times[0]).x0
+        assert tuple(targets) == awake_scales(SCALES, batch.logsnr, run.sleep_below)
+        for size, target in targets.items():
+            assert torch.isfinite(target).all()
+            settled = here[size] == there[size] and times[-1] > 0
+            found |= {size} if settled else set()
+            if settled:
+                assert torch.allclose(target, clip_x0(said[size], "static"), atol=1e-5)
+    assert 16 in found and 64 not in found
+
+
 def test_the_halving_is_the_samplers(tmp_path) -> None:
     """Two steps of the teacher are what the sampler does, sleeping levels included."""
     model, schedule = gentle(), Schedule.preset("aligned", SCALES)

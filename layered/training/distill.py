@@ -158,13 +158,21 @@ class Distiller(Trainer):
         return self.config.schedule(self.model.config.scales)
 
     def _halved(self, batch: Batch, times: tuple[float, float, float]) -> dict[int, Tensor]:
-        """What makes one step of the student two of the teacher's, for every scale that is awake."""
+        """What makes one step of the student two of the teacher's, for every scale that is awake.
+
+        A scale that has settled stays as it is: there the student says what the teacher says.
+        """
         schedule = self._schedule.coarsest(len(batch.z))
         denoise = self._denoiser(batch, sleep_below=self.sleep_below)
         after = ddim_steps(denoise, batch.z, schedule, times, self.settings.clipping)
         start, end = (_logsnr(schedule, t) for t in (times[0], times[-1]))
         awake = awake_scales(tuple(batch.z), batch.logsnr, self.sleep_below)
-        return {size: step_target(batch.z[size], after[size], start[size], end[size]) for size in awake}
+        moving = [size for size in awake if start[size] != end[size]]
+        targets = {size: step_target(batch.z[size], after[size], start[size], end[size]) for size in moving}
+        if len(moving) < len(awake):
+            said = denoise(batch.z, batch.logsnr, times[0]).x0
+            targets |= {size: clip_x0(said[size], self.settings.clipping) for size in awake if size not in moving}
+        return {size: targets[size] for size in awake}
 
 
 # ------------------------------------------------------------------ the command line
