@@ -13,6 +13,7 @@ from layered.checkpoint import find_checkpoint, load_checkpoint, read_card, weig
 from layered.config import MAX_PROMPT, SampleConfig, sample_config_from_dict
 from layered.diffusion import GuidedDenoiser
 from layered.layers import Prompts, TextStates
+from layered.near_words import NearWords
 from layered.sampler import Step, make_generators, sample
 from layered.schedule import Schedule
 from layered.text import TextEncoder
@@ -47,6 +48,7 @@ class LayeredPipeline:
         self.model = model.to(device).eval().requires_grad_(False)
         self.encoder, self.meta, self.name = encoder, meta, name
         self.vocabulary = Vocabulary(meta.get("vocabulary", ()))
+        self._near_words = NearWords(self.vocabulary, encoder)
         if encoder.width != model.config.text_width:
             raise ValueError(
                 f"The text encoder {encoder.name} is {encoder.width} wide, but this checkpoint was trained with states of "
@@ -100,6 +102,14 @@ class LayeredPipeline:
     def unknown_words(self, prompt: str) -> list[str]:
         """Words of the prompt that the training captions never contained."""
         return self.vocabulary.unknown(prompt) if self.vocabulary.words else []
+
+    def near_words(self, word: str) -> list[str]:
+        """Up to three words of the training captions near in meaning to ``word``, the nearest first; see ``NearWords``."""
+        return self._near_words.near(word)
+
+    def reworded(self, prompt: str) -> str:
+        """The prompt with every word that the training captions never contained put in the nearest one that they did, if any."""
+        return self._near_words.reworded(prompt)
 
     def scales_up_to(self, size: int) -> tuple[int, ...]:
         """The model's scales of ``size`` pixels or fewer; ValueError where there is none."""

@@ -58,6 +58,31 @@ class Vocabulary:
         """Words of the prompt that were never seen, in their order, each once."""
         return list(dict.fromkeys(word for word in words_of(prompt) if word not in self))
 
+    def meaningful(self) -> list[str]:
+        """Its words that mean something alone: no function words, no digits, no single letters; in alphabetical order."""
+        return sorted(word for word in self.words - _QUIET if len(word) > 1 and not word.isdecimal())
+
+
+def in_place_of(text: str, word: str, other: str) -> str:
+    """``text`` with ``other`` wherever ``word`` stands, as ``words_of`` finds it; "a" and "an" before it follow suit."""
+    article, text = ("an" if other[:1] in "aeiou" else "a"), unicodedata.normalize("NFKC", text)
+
+    def put(found: re.Match[str]) -> str:
+        before, gap = found[1] or "", found[2] or ""
+        return (before[:1] + article[1:] if before else "") + gap + other
+
+    return re.sub(rf"(?:\b(an?)(\s+))?(?<![^\W_]){re.escape(word)}(?![^\W_])", put, text, flags=re.IGNORECASE)
+
+
+def alike(word: str, other: str) -> bool:
+    """Whether two words may be forms of one, such as a plural and its singular."""
+    return not _forms(word).isdisjoint(_forms(other))
+
+
+def plural_like(word: str) -> bool:
+    """Whether a word ends as English plurals do."""
+    return word.endswith("s") and not word.endswith("ss")
+
 
 def _forms(word: str) -> set[str]:
     """A word with its likely singulars and plurals."""

@@ -49,6 +49,8 @@ python -m layered.nothing {"--and-so-on " * 20}
 """
 KNOWN = "a the of over at on with red blue white hot air balloon snowy mountains sunset sea night sailboat".split()
 
+NEAR = {"crimson": ["red", "blue"], "ocean": ["sea"]}
+
 
 class FakePipeline:
     """The interface of ``LayeredPipeline`` over a picture that depends on prompt and seed. ``pause``: seconds a step takes."""
@@ -85,6 +87,10 @@ class FakePipeline:
     def unknown_words(self, prompt: str) -> list[str]:
         """Every word but the few known ones."""
         return [word for word in dict.fromkeys(prompt.split()) if word.lower() not in self.known]
+
+    def near_words(self, word: str) -> list[str]:
+        """Known words for a few unknown ones."""
+        return NEAR.get(word.lower(), [])
 
     def stream(self, prompt: str, config: SampleConfig | None = None) -> Iterator[Step]:
         """Steps whose predictions go from blurred to sharp."""

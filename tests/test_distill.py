@@ -20,7 +20,7 @@ from layered.training.batches import Batches
 from layered.training.distill import Distiller, ddim_steps, distillation_plan, main, parse, step_target
 from layered.training.errors import TrainingError
 from layered.training.loop import new_model
-from layered.training.optim import split_parameters
+from layered.training.optim import trunk_matrices
 from layered.training.plan import TrainConfig
 from layered.training.state import load_progress
 from tests.test_training import Gradients, encode
@@ -190,7 +190,7 @@ def test_a_small_student_leaves_the_matrices_of_the_trunk_alone(tmp_path) -> Non
     before = copy.deepcopy(model.state_dict())
     trainer(tmp_path, plan, model).run()
     same = {name for name, tensor in model.state_dict().items() if torch.equal(tensor, before[name])}
-    matrices = {id(parameter) for parameter in split_parameters(model, (16, 32, 64))[0]}
+    matrices = {id(parameter) for parameter in trunk_matrices(model, (16, 32, 64))}
     assert same == {name for name, parameter in model.named_parameters() if id(parameter) in matrices} and same
 
 

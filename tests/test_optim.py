@@ -6,18 +6,45 @@ import pytest
 import torch
 
 from layered.training.loop import new_model
-from layered.training.optim import Muon, PowerEMA, learning_rate, orthogonalized, split_parameters
+from layered.training.optim import Muon, PowerEMA, learning_rate, orthogonalized, split_parameters, trunk_matrices
 from layered.training.plan import StageConfig
 from layered.training.team import Team
-from tests.test_unet import tiny
+from tests.test_unet import every_level, tiny
 
 
-def test_muon_gets_the_matrices_of_attention_and_mlp_only() -> None:
+def test_muon_gets_what_mixes_features_and_nothing_that_reads_or_writes_pictures() -> None:
     model = new_model(tiny(), 0)
-    matrices, others = split_parameters(model, (16,))
-    assert matrices and all(p.ndim == 2 for p in matrices)
-    assert {id(p) for p in matrices + others} == {id(p) for p in model.level_parameters(16)}
-    assert split_parameters(model, (32,))[0] == []
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for size in (16, 32):
+        hidden, others = split_parameters(model, (size,))
+        assert hidden and {id(p) for p in hidden + others} == {id(p) for p in model.level_parameters(size)}
+        filters = {names[id(p)] for p in hidden if p.ndim == 4}
+        assert {f"levels.{size}.up.0.conv_in.weight", f"levels.{size}.fuse.weight"} <= filters
+        left = {names[id(p)] for p in others if p.ndim == 4}
+        assert left == {f"levels.{size}.input.weight", f"levels.{size}.output.weight"}
+    matrices = trunk_matrices(model, (16,))
+    assert matrices and {id(p) for p in matrices} == {id(p) for p in split_parameters(model, (16,))[0] if p.ndim == 2}
+    assert trunk_matrices(model, (32,)) == []
+
+
+def test_depthwise_filters_are_left_to_adamw() -> None:
+    model = new_model(every_level(tiny(), block="convnext"), 0)
+    hidden, others = split_parameters(model, (32,))
+    depthwise = model.levels["32"].up[0].depthwise.weight
+    assert any(p is depthwise for p in others) and not any(p is depthwise for p in hidden)
+    assert any(p is model.levels["32"].up[0].inner.weight for p in hidden)
+
+
+def test_muon_takes_filters_as_matrices() -> None:
+    generator = torch.Generator().manual_seed(0)
+    start, gradient = torch.randn(2, 8, 4, 3, 3, generator=generator)
+    filters = torch.nn.Parameter(start.clone(memory_format=torch.channels_last))
+    matrix = torch.nn.Parameter(start.flatten(1).clone())
+    filters.grad, matrix.grad = gradient.clone(), gradient.flatten(1)
+    for parameter in (filters, matrix):
+        Muon([parameter], lr=0.01, weight_decay=0.1, spread=Team().spread).step()
+    torch.testing.assert_close(filters.flatten(1), matrix)
+    assert not torch.equal(filters, start)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 24), (24, 8)])

@@ -185,6 +185,18 @@ def test_unknown_words_are_named_as_text(studio):
     page.locator(".words").wait_for(state="hidden")
 
 
+def test_a_known_word_takes_the_place_of_an_unknown_one(studio):
+    page = studio()
+    says = "text => document.querySelector('#prompt textarea').value === text"
+    page.locator("#prompt textarea").fill("A crimson balloon over the Ocean")
+    page.locator(".words button", has_text="red").click()
+    page.wait_for_function(says, arg="A red balloon over the Ocean")
+    page.wait_for_function("() => document.querySelectorAll('.words i').length === 1")
+    page.locator(".words button").click()
+    page.wait_for_function(says, arg="A red balloon over the sea")
+    page.locator(".words").wait_for(state="hidden")
+
+
 @pytest.mark.parametrize(
     "attack", ["<img src=x onerror=window.hit=1>", "${window.hit=1}", "{{{value}}}<script>window.hit=1</script>"]
 )

@@ -252,7 +252,7 @@ def test_closed_run_stops_the_work_and_keeps_what_was_drawn(handlers, pipeline):
 def test_any_text_is_a_prompt(handlers, prompt):
     value, run = next(handlers.run(prompt, values(steps=1), "tab"))
     assert value["settings"]["prompt"] == prompt.strip() == run.prompt
-    assert isinstance(handlers.unknown_words(prompt)["words"], list)
+    assert isinstance(handlers.unknown_words([prompt], "tab")["words"], list)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_any_text_is_a_prompt(handlers, prompt):
 def test_no_prompt_or_too_much_of_it_is_refused(handlers, prompt, says):
     with pytest.raises(gr.Error, match=says):
         next(handlers.run(prompt, values(), "tab"))
-    assert handlers.unknown_words(prompt) is not None
+    assert handlers.unknown_words([prompt], "tab") is not None
 
 
 def test_refusals_quote_no_markup(handlers):

@@ -100,7 +100,8 @@ class Noised(_Drawn):
 
 
 class UnknownWords(_Drawn):
-    """Value: ``{"words": [...]}``; nothing is shown when there are none."""
+    """Words that no caption had, and known ones to press in their place. Value: as ``handlers.unknown_words`` makes it; nothing
+    is shown when there are none. A press is a ``select`` of ``{"word": ..., "near": ...}``."""
 
     asset_name = "words"
 

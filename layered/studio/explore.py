@@ -13,10 +13,11 @@ from layered.studio.components import UnknownWords, Viewer
 from layered.studio.controls import Controls
 from layered.studio.examples import Examples
 from layered.studio.experiments import experiments, next_run
-from layered.studio.handlers import Handlers, refused
-from layered.studio.links import from_query, shift_name
+from layered.studio.handlers import Handlers, check_prompt, refused
+from layered.studio.links import PROMPT_LIMIT, from_query, shift_name
 from layered.studio.settings import ASIDE, MODEL_QUEUE, QUIET, StudioSettings
 from layered.studio.take import Take
+from layered.vocabulary import in_place_of
 
 BEGIN = "(...values) => { window.layeredViewer?.begin(); return values; }"
 STOP = "() => { window.layeredViewer?.stop(); }"
@@ -27,6 +28,14 @@ SHOW_EXAMPLE = "(run) => { window.layeredViewer?.example(run); }"
 TRY = "() => { window.layeredViewer?.runTrial(); }"
 END_TRIAL = "() => { window.layeredViewer?.endTrial(); }"
 RUN_QUERY = "() => [window.layeredViewer?.run()?.query ?? '']"
+
+
+def reworded(prompt: Any, detail_prompt: Any, event: gr.EventData) -> list[Any]:
+    """Both prompts with the known word that was chosen in place of an unknown one: ``{"word": ..., "near": ...}``."""
+    chosen = event._data if isinstance(event._data, dict) else {}
+    with refused():
+        word, near = (check_prompt(chosen.get(name)) for name in ("word", "near"))
+    return [in_place_of(text[:PROMPT_LIMIT], word, near) if isinstance(text, str) else text for text in (prompt, detail_prompt)]
 
 
 class Explore:
@@ -116,7 +125,8 @@ class Explore:
         drawn.success(None, js=PRESS_RUN, **ASIDE)
 
         written = [self.prompt, values["detail_prompt"]]
-        gr.on([box.change for box in written], handlers.unknown_words, written, self.words, trigger_mode="always_last", **ASIDE)
+        gr.on([box.change for box in written], self._unknown, written, self.words, trigger_mode="always_last", **ASIDE)
+        self.words.select(reworded, written, written, **ASIDE)
         shifts = [values[shift_name(size)] for size in handlers.scales]
         inputs = [*shifts, values["preset"], values["noise"]]
         keys = [*(shift_name(size) for size in handlers.scales), "preset", "noise"]
@@ -165,6 +175,9 @@ class Explore:
 
         asked = filled.then(same, set(values.values()), [self.chosen, values["seed"]], preprocess=False, **ASIDE)
         asked.success(None, self.chosen, None, js=SHOW_EXAMPLE, **ASIDE)
+
+    def _unknown(self, prompt: Any, detail_prompt: Any, request: gr.Request) -> dict[str, Any]:
+        return self.handlers.unknown_words((prompt, detail_prompt), request.session_hash)
 
     def _try(self, given: dict[Any, Any], event: gr.EventData) -> list[Any]:
         """Prompt and controls for the next run of an experiment."""

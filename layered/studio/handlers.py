@@ -7,7 +7,7 @@ import html
 import re
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ Measures = dict[str, dict[int, float]]  # by measure and scale
 CURVE_POINTS = 61
 TIGHT = 0.02  # |ρ − 1| below which nothing worth the name leaks: the sliders move ρ by about half of that
 SURPRISES = 50  # prompts tried for one that the model knows
+UNKNOWN_WORDS = 20  # named at once, at most
 FRAMES_AT_ONCE = 16  # steps that the page may fetch in one request
 MESSAGE_LIMIT = 300  # characters of a refusal; it may quote what was sent
 GONE = "This run is no longer kept here: press Run again, then take it home."
@@ -159,11 +160,23 @@ class Handlers:
             except Superseded:
                 return gr.skip()
 
-    def unknown_words(self, *prompts: Any) -> dict[str, list[str]]:
-        """Words of the prompts of a run that no training caption had, each once."""
+    def unknown_words(self, prompts: Iterable[Any], asker: Hashable) -> dict[str, list[dict[str, Any]]]:
+        """Words of the prompts of a run that no training caption had, each once as ``word``, with known ones ``near`` it.
+
+        gr.skip() where the same asker has asked for newer prompts meanwhile; nothing is near while too many ask.
+        """
         said = [prompt[:PROMPT_LIMIT] for prompt in prompts if isinstance(prompt, str) and prompt.strip()]
-        words = dict.fromkeys(word for prompt in said for word in self.pipeline.unknown_words(prompt))
-        return {"words": list(words)[:20]}
+        words = list(dict.fromkeys(word for prompt in said for word in self.pipeline.unknown_words(prompt)))[:UNKNOWN_WORDS]
+
+        def told() -> list[dict[str, Any]]:
+            return [{"word": word, "near": self.pipeline.near_words(word)} for word in words]
+
+        try:
+            return {"words": self.worker.aside(("words", asker), told) if words else []}
+        except Superseded:
+            return gr.skip()
+        except Busy:
+            return {"words": [{"word": word, "near": []} for word in words]}
 
     def surprise(self) -> str:
         """A prompt of the world's grammar whose words the model knows all; an example where it knows another world."""

@@ -28,7 +28,8 @@ TABS = (  # name, and the class that fills the tab: called with the handlers and
 
 
 def build_studio(pipelines: Any, settings: StudioSettings | None = None, worker: Worker | None = None) -> gr.Blocks:
-    """The page over a pipeline: anything with ``scales``, ``stream(prompt, config)``, ``unknown_words(prompt)`` and ``usual``.
+    """The page over a pipeline: anything with ``scales``, ``stream(prompt, config)``, ``unknown_words(prompt)``,
+    ``near_words(word)`` and ``usual``.
 
     Of several pipelines the first has the page at ``/``, and every further one a page of its own at ``/model-<name>``, with
     controls, examples and endpoints that fit it; the mastheads lead from one to the other. They share one queue, one worker and

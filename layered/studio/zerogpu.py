@@ -46,6 +46,10 @@ class LentGPU:
         self._pipeline.stream(prompt, config).close()
         return (unpacked(step) for step in self._borrowed(prompt, config))
 
+    def near_words(self, word: str) -> list[str]:
+        """None: the text encoder computes on a lent GPU only, and none is asked for while somebody types."""
+        return []
+
 
 def seconds_of(_prompt: str, config: SampleConfig) -> float:
     """How long the GPU is asked for."""

@@ -18,7 +18,7 @@ from layered.config import ModelConfig
 from layered.layers import TextStates
 from layered.losses import scale_losses, weighted_sum
 from layered.training.batches import Batch, Batches
-from layered.training.optim import PowerEMA, learning_rate, make_optimizers, split_parameters
+from layered.training.optim import PowerEMA, learning_rate, make_optimizers, trunk_matrices
 from layered.training.plan import StageConfig, TrainConfig
 from layered.training.sources import Source
 from layered.training.state import Progress, Run, load_optimizers, load_progress, load_weights, save_state
@@ -113,7 +113,7 @@ class Trainer:
             for module in self.model.level_modules(size):
                 module.train().requires_grad_(True)  # dropout too: frozen levels give what they give when pictures are drawn
         if not stage.matrices:
-            for matrix in split_parameters(self.model, stage.train)[0]:
+            for matrix in trunk_matrices(self.model, stage.train):
                 matrix.requires_grad_(False)
         optimizers = make_optimizers(self.model, stage, self.config, self.team)
         ema = PowerEMA(self.model, self.config.ema_power)

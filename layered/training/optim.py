@@ -1,8 +1,9 @@
-"""Optimiser, learning rate and weight averaging: Muon for the matrices of attention and MLP, AdamW for the rest."""
+"""Optimiser, learning rate and weight averaging: Muon for hidden matrices and filters, AdamW for the rest."""
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 
 import torch
@@ -12,34 +13,51 @@ from layered.training.plan import StageConfig, TrainConfig, fast_bfloat16
 from layered.training.team import Team
 from layered.unet import LayeredUNet
 
+_PICTURE = re.compile(r"levels\.\d+\.(input|output)\.")  # convolutions that read or write a picture
+
 Spread = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]  # as ``Team.spread``
 
 
-def split_parameters(model: LayeredUNet, sizes: tuple[int, ...]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters of the levels that learn: (attention and MLP matrices of the transformer, all others)."""
+def trunk_matrices(model: LayeredUNet, sizes: tuple[int, ...]) -> list[nn.Parameter]:
+    """The matrices of attention and MLP in the trunk, where it is among the levels of ``sizes``."""
     learning = {id(p) for size in sizes for p in model.level_parameters(size)}
-    matrices, others = [], []
+    return [parameter for name, parameter in model.named_parameters() if id(parameter) in learning and _in_trunk(name, parameter)]
+
+
+def split_parameters(model: LayeredUNet, sizes: tuple[int, ...]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Parameters of the levels that learn: (for Muon: the trunk's matrices and the filters between features, all others)."""
+    learning = {id(p) for size in sizes for p in model.level_parameters(size)}
+    hidden, others = [], []
     for name, parameter in model.named_parameters():
         if id(parameter) in learning:
-            tells_time = "modulation" in name or "film" in name
-            is_matrix = name.startswith("trunk.blocks") and parameter.ndim == 2 and not tells_time
-            (matrices if is_matrix else others).append(parameter)
-    return matrices, others
+            (hidden if _in_trunk(name, parameter) or _between_features(name, parameter) else others).append(parameter)
+    return hidden, others
+
+
+def _in_trunk(name: str, parameter: nn.Parameter) -> bool:
+    tells_time = "modulation" in name or "film" in name
+    return name.startswith("trunk.blocks") and parameter.ndim == 2 and not tells_time
+
+
+def _between_features(name: str, parameter: nn.Parameter) -> bool:
+    """Whether it is the filters of a convolution that neither reads nor writes a picture, and mixes its channels."""
+    return parameter.ndim == 4 and parameter.shape[1] > 1 and not _PICTURE.match(name)
 
 
 def make_optimizers(model: LayeredUNet, stage: StageConfig, config: TrainConfig, team: Team) -> list[torch.optim.Optimizer]:
-    """Muon and AdamW at one learning rate; Muon only where there are matrices for it that learn."""
-    matrices, others = split_parameters(model, stage.train)
+    """Muon and AdamW at one learning rate, for the parameters that learn; Muon only where there are some for it."""
+    hidden, others = split_parameters(model, stage.train)
+    hidden = [parameter for parameter in hidden if parameter.requires_grad]
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(others, lr=stage.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
     ]
-    if matrices and stage.matrices:
-        optimizers.append(Muon(matrices, lr=stage.lr, weight_decay=config.weight_decay, spread=team.spread))
+    if hidden:
+        optimizers.append(Muon(hidden, lr=stage.lr, weight_decay=config.weight_decay, spread=team.spread))
     return optimizers
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised (Muon, arXiv 2502.16982), for matrices only.
+    """Momentum, orthogonalised (Muon, arXiv 2502.16982), for matrices, and for filters (O, I, k, k) as matrices (O, I k²).
 
     The update of ``torch.optim.Muon`` with ``adjust_lr_fn="match_rms_adamw"``. That one orthogonalises matrix by matrix and
     always in bfloat16, which some processors emulate at 1/70 of their speed; this one takes all matrices of a shape
@@ -61,11 +79,11 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     shapes.setdefault(parameter.shape, []).append(parameter)
-            for shape, parameters in shapes.items():
-                updates = torch.stack([self._nesterov(parameter, group["momentum"]) for parameter in parameters])
-                rate = group["lr"] * 0.2 * max(shape) ** 0.5  # the update's root mean square is then AdamW's
+            for parameters in shapes.values():
+                updates = torch.stack([self._nesterov(parameter, group["momentum"]).flatten(1) for parameter in parameters])
+                rate = group["lr"] * 0.2 * max(updates.shape[1:]) ** 0.5  # the update's root mean square is then AdamW's
                 for parameter, update in zip(parameters, self.spread(orthogonalized, updates), strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-rate)
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.view_as(parameter), alpha=-rate)
 
     def _nesterov(self, parameter: nn.Parameter, momentum: float) -> Tensor:
         state = self.state[parameter]
