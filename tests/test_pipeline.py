@@ -199,6 +199,12 @@ def test_unknown_words_are_named(pipeline) -> None:
     assert pipeline.unknown_words("a crimson balloon over the ocean") == ["crimson", "ocean"]
 
 
+def test_unknown_words_find_known_ones_by_the_text_encoder(pipeline) -> None:
+    near = pipeline.near_words("crimson")  # the encoder of the tests has random weights: which they are means nothing
+    assert len(near) == 3 and pipeline.unknown_words(" ".join(near)) == []
+    assert pipeline.reworded("a crimson balloon") == f"a {near[0]} balloon"
+
+
 def test_the_command_line_writes_every_scale_and_the_trajectory(checkpoint, tiny_encoder_folder, tmp_path, capsys) -> None:
     arguments = [PROMPT, "--checkpoint", str(checkpoint), "--text-encoder", str(tiny_encoder_folder)]
     status = main([*arguments, "--out", str(tmp_path / "out"), "--steps", "2", "--guidance", "1", "2", "3"])

@@ -134,6 +134,15 @@ def test_accuracy_is_measured_no_finer_than_the_probe_looks(pipeline, probe) -> 
     assert max(finest) <= TINY.size and tuple(tables) == PROMPT_SETS
 
 
+@pytest.mark.parametrize("reworded", [False, True])
+def test_prompts_are_drawn_as_they_are_or_reworded(pipeline, probe, monkeypatch, reworded) -> None:  # noqa: F811
+    drawn, encode = [], pipeline.encode
+    monkeypatch.setattr(pipeline, "reworded", lambda prompt: f"{prompt}, reworded")
+    monkeypatch.setattr(pipeline, "encode", lambda prompt: drawn.append(prompt) or encode(prompt))
+    prompt_accuracy(pipeline, probe, 2, QUICK, sets=["short"], reworded=reworded)
+    assert len(drawn) == 2 and all(prompt.endswith(", reworded") == reworded for prompt in drawn)
+
+
 def test_a_nested_network_is_judged_by_the_scale_that_the_probe_looks_at(probe) -> None:  # noqa: F811
     tables = prompt_accuracy(random_pipeline(NESTED), probe, 2, QUICK, sets=["short"])  # it draws 64 pixels, the probe sees 32
     assert tables["short"]["all"].claims > 0

@@ -150,7 +150,8 @@ def _accuracy(options: argparse.Namespace) -> None:
     probe = load_probe(options.probe, options.device)
     pipeline = LayeredPipeline.from_pretrained(options.checkpoint, device=options.device)
     with tqdm(total=options.prompts * len(options.sets), unit="picture") as bar:
-        results = prompt_accuracy(pipeline, probe, options.prompts, _config(options, pipeline), bar.update, options.sets)
+        config = _config(options, pipeline)
+        results = prompt_accuracy(pipeline, probe, options.prompts, config, bar.update, options.sets, options.reworded)
     for which, table in results.items():
         for name, one in table.items():
             low, high = one.interval

@@ -87,17 +87,20 @@ def prompt_accuracy(
     config: SampleConfig | None = None,
     tick: Callable[[int], None] = lambda pictures: None,
     sets: Sequence[PromptSet] = PROMPT_SETS,
+    reworded: bool = False,
 ) -> dict[str, dict[str, Accuracy]]:
     """Accuracy by set of prompts and attribute, ``count`` prompts each: of the finest pictures no larger than the probe looks at.
 
-    Finer scales are drawn only by a network that has to draw all of them together.
+    Finer scales are drawn only by a network that has to draw all of them together. ``reworded``: words that the captions never
+    had are put in the nearest that they had before the prompts are drawn (``LayeredPipeline.reworded``).
     """
     scales = tuple(size for size in pipeline.scales if size <= probe.config.size) or pipeline.scales[:1]
     config = dataclasses.replace(config or pipeline.usual, scales=scales if pipeline.isolated else None)
     results = {}
     for which in sets:
         prompts = draw_prompts(which, count)
-        drawn = draw_pictures(pipeline, [prompt.text for prompt in prompts], config, tick=tick)[scales[-1]]
+        texts = [pipeline.reworded(prompt.text) if reworded else prompt.text for prompt in prompts]
+        drawn = draw_pictures(pipeline, texts, config, tick=tick)[scales[-1]]
         rendered = render([prompt.spec for prompt in prompts], probe.config.size)
         rendered = downsample_image(rendered, min(probe.config.size, scales[-1]))  # as coarse as what was drawn
         results[which] = judge(probe, prompts, look(probe, drawn), look(probe, rendered))

@@ -56,6 +56,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     accuracy.add_argument("--probe", type=Path, default=PROBE, help="folder of the attribute probe")
     accuracy.add_argument("--prompts", type=int, default=96, help="prompts of each set")
     accuracy.add_argument("--sets", choices=PROMPT_SETS, nargs="+", default=list(PROMPT_SETS))
+    accuracy.add_argument(
+        "--reworded", action="store_true", help="words that no caption had are first put in the nearest ones that captions had"
+    )
     quality = commands.add_parser("quality", help="report: pictures against renders, prompt accuracy, memorisation")
     _add_quality(quality)
     for command in (sheet, accuracy, quality):
