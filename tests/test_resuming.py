@@ -11,8 +11,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from layered.training import optim
 from layered.training.errors import TrainingError
 from layered.training.loop import Trainer
+from layered.training.optim import trunk_matrices
 from layered.training.state import STATE_FILE, load_progress, load_run
 from tests.test_training import plan, trainer
 from tests.test_unet import tiny
@@ -92,3 +94,18 @@ def test_states_of_earlier_versions_go_on(tmp_path) -> None:
     assert named(resumed) == ["base-16", "stack-32"]
     for (name, a), b in zip(through.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_a_run_whose_optimisers_had_other_parameters_is_refused(tmp_path, monkeypatch) -> None:
+    """Earlier versions left all filters to AdamW."""
+
+    def earlier(model, sizes):
+        matrices = trunk_matrices(model, sizes)
+        taken = {id(parameter) for parameter in matrices}
+        return matrices, [p for size in sizes for p in model.level_parameters(size) if id(p) not in taken]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optim, "split_parameters", earlier)
+        stopped(tmp_path, (BASE, NEXT), "stack-32")
+    with pytest.raises(TrainingError, match="earlier version, whose optimisers"):
+        trainer(tmp_path, (BASE, NEXT)).run()

@@ -120,7 +120,7 @@ class Trainer:
         if resumed:
             tensors = load_weights(self.folder, self.model, ema.model)
             if progress.step:
-                load_optimizers(tensors, optimizers)
+                load_optimizers(self.folder, tensors, optimizers)
         progress.stage = stage.name
         self._train(stage, progress, optimizers, ema, self.batches[index])
         self.model.load_state_dict(ema.model.state_dict())  # the next stage stands on the averaged weights

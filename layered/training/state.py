@@ -136,8 +136,8 @@ def load_weights(folder: Path, model: LayeredUNet, ema: LayeredUNet) -> dict[str
     return tensors
 
 
-def load_optimizers(tensors: dict[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> None:
-    """Put the saved optimiser state in place."""
+def load_optimizers(folder: Path, tensors: dict[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> None:
+    """Put the saved optimiser state in place. TrainingError where it is of other parameters: an earlier version's."""
     for index, optimizer in enumerate(optimizers):
         prefix = f"optimizer.{index}."
         state: dict[int, dict[str, Tensor]] = {}
@@ -145,4 +145,11 @@ def load_optimizers(tensors: dict[str, Tensor], optimizers: list[torch.optim.Opt
             if key.startswith(prefix):
                 number, name = key.removeprefix(prefix).split(".", 1)
                 state.setdefault(int(number), {})[name] = value
+        shapes = [parameter.shape for group in optimizer.param_groups for parameter in group["params"]]
+        told = [(number, value.shape) for number, values in state.items() for value in values.values()]
+        if any(number >= len(shapes) or (shape and shape != shapes[number]) for number, shape in told):
+            raise TrainingError(
+                f"The run in {folder} was begun by an earlier version, whose optimisers shared the parameters out otherwise: "
+                "name another folder."
+            )
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
