@@ -12,6 +12,13 @@ from layered.training.team import Team
 from tests.test_unet import every_level, tiny
 
 
+def trunk_alone(model, sizes):
+    """``split_parameters`` as it was before Muon had filters too."""
+    matrices = trunk_matrices(model, sizes)
+    taken = {id(parameter) for parameter in matrices}
+    return matrices, [p for size in sizes for p in model.level_parameters(size) if id(p) not in taken]
+
+
 def test_muon_gets_what_mixes_features_and_nothing_that_reads_or_writes_pictures() -> None:
     model = new_model(tiny(), 0)
     names = {id(parameter): name for name, parameter in model.named_parameters()}

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from layered.training import optim
 from layered.training.errors import TrainingError
 from layered.training.loop import Trainer
-from layered.training.optim import trunk_matrices
 from layered.training.state import STATE_FILE, load_progress, load_run
+from tests.test_optim import trunk_alone
 from tests.test_training import plan, trainer
 from tests.test_unet import tiny
 
@@ -98,14 +98,8 @@ def test_states_of_earlier_versions_go_on(tmp_path) -> None:
 
 def test_a_run_whose_optimisers_had_other_parameters_is_refused(tmp_path, monkeypatch) -> None:
     """Earlier versions left all filters to AdamW."""
-
-    def earlier(model, sizes):
-        matrices = trunk_matrices(model, sizes)
-        taken = {id(parameter) for parameter in matrices}
-        return matrices, [p for size in sizes for p in model.level_parameters(size) if id(p) not in taken]
-
     with monkeypatch.context() as patched:
-        patched.setattr(optim, "split_parameters", earlier)
+        patched.setattr(optim, "split_parameters", trunk_alone)
         stopped(tmp_path, (BASE, NEXT), "stack-32")
     with pytest.raises(TrainingError, match="earlier version, whose optimisers"):
         trainer(tmp_path, (BASE, NEXT)).run()
