@@ -35,7 +35,8 @@ def reworded(prompt: Any, detail_prompt: Any, event: gr.EventData) -> list[Any]:
     chosen = event._data if isinstance(event._data, dict) else {}
     with refused():
         word, near = (check_prompt(chosen.get(name)) for name in ("word", "near"))
-    return [in_place_of(text[:PROMPT_LIMIT], word, near) if isinstance(text, str) else text for text in (prompt, detail_prompt)]
+    fits = [isinstance(text, str) and len(text) <= PROMPT_LIMIT for text in (prompt, detail_prompt)]
+    return [in_place_of(text, word, near) if fit else text for fit, text in zip(fits, (prompt, detail_prompt), strict=True)]
 
 
 class Explore:
