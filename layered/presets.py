@@ -36,6 +36,18 @@ def compact(top: int | None = None) -> ModelConfig:
     )
 
 
+def vista(top: int | None = None) -> ModelConfig:
+    """The bundled checkpoint's: ``compact`` with more blocks where edges are decided, at 64 to 256 pixels."""
+    return _ladder(
+        top,
+        compact().levels[0],
+        _detail(64, patch=2, width=128, blocks_down=2, blocks_up=6),
+        _detail(128, patch=2, width=96, blocks_down=1, blocks_up=4),
+        _detail(256, patch=2, width=48, blocks_down=1, blocks_up=3),
+        _detail(512, patch=2, width=32),
+    )
+
+
 def paper_ladder(top: int | None = None) -> ModelConfig:
     """The paper's ladder, 128 to 512 pixels, with patches of 4 and a trunk on 16 × 16."""
     return _ladder(
@@ -132,6 +144,7 @@ def matryoshka(top: int | None = None) -> ModelConfig:
 
 MODELS = {  # million parameters and GFLOP of one forward pass, as tests/test_presets.py counts them
     "compact": compact,  # 15.4 M, 17.3
+    "vista": vista,  # 18.5 M, 27.7
     "paper": paper_ladder,  # 14.8 M, 13.8
     "paper-scale": paper_scale,  # 506.9 M, 1387
     "ladder-64-256": ladder_64_256,  # 15.3 M, 5.0

@@ -123,6 +123,8 @@ def load_encoder(files: Path, name: str) -> tuple[nn.Module, PreTrainedTokenizer
 
     if problem := _problem_of_files(files):
         raise TextEncoderError(f"The text encoder {name} in {files} cannot be loaded: {problem}")
+    with torch.device("cpu"):  # torch lists what makes tensors when a device is first set: not while transformers replaces some
+        torch.empty(0)
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(files, **safe)

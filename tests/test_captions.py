@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +17,11 @@ from layered.presets import MODELS
 from layered.text import TextEncoder
 from layered.training import __main__ as training
 from layered.training.batches import Batches
-from layered.training.captions import CaptionMemory, StoredStates, captions_of, main, write_states
+from layered.training.captions import CaptionMemory, StoredStates, captions_of, main, mirrored, write_states
 from layered.training.sheet import SHEET_PROMPTS
 from layered.training.sources import CachedVistas, LiveVistas
 from layered.world.cache import build_cache
-from tests.test_training import CONFIG, encode, plan
+from tests.test_training import CONFIG, Gradients, encode, plan
 from tests.test_unet import tiny
 
 CAPTIONS = ["fog", "a red balloon", "", "«山» & 🎈", "a red balloon", "a white boat on the sea"]
@@ -141,6 +142,55 @@ def test_batches_are_the_same_from_disk(tmp_path: Path, cache: Path) -> None:
 def test_captions_without_end_are_refused_before_the_first() -> None:
     with pytest.raises(ValueError, match="without end"):
         captions_of([LiveVistas(64)])
+
+
+# ------------------------------------------------------------------ mirrored pictures
+
+
+class Sided(Gradients):
+    """The same, bright on the right and said to be."""
+
+    def draw(self, count, generator, part=slice(None)):
+        pictures, captions = super().draw(count, generator, part)
+        return pictures, [f"{caption} to the right" for caption in captions]
+
+    def captions(self) -> Iterator[str]:
+        return iter(["bright to the right"])
+
+
+def test_what_is_left_is_right_in_a_mirror() -> None:
+    said = "A tent left of a lake, upright, the moon on the right"
+    assert mirrored(said) == "A tent right of a lake, upright, the moon on the left"
+    assert mirrored(mirrored(said)) == said and mirrored("fog") == "fog"
+
+
+def test_mirrored_pictures_say_so_in_their_captions() -> None:
+    asked: list[str] = []
+
+    def remembered(captions: list[str]) -> TextStates:
+        asked.extend(captions)
+        return encode(["0.5"] * len(captions))
+
+    def drawn(mirror: float, part: slice = slice(None)) -> torch.Tensor:
+        asked.clear()
+        config = dataclasses.replace(CONFIG, mirror=mirror)
+        return Batches(tiny(), plan()[0], config, Sided(), remembered, 0, "cpu", part).make(3).x0[16]
+
+    plain = drawn(0.0)
+    assert all("right" in caption for caption in asked)
+    assert torch.equal(drawn(1.0), plain.flip(-1)) and all("left" in caption for caption in asked)
+    some = drawn(0.5)
+    turned = ["left" in caption for caption in asked]
+    assert 0 < sum(turned) < len(turned)
+    assert [bool(picture[0, 0, 0] > picture[0, 0, -1]) for picture in some] == turned
+    assert torch.equal(torch.cat([drawn(0.5, slice(0, 3)), drawn(0.5, slice(3, 8))]), some)
+
+
+def test_captions_of_a_mirror_are_encoded_too() -> None:
+    both = {"bright to the right", "bright to the left"}
+    assert both <= set(captions_of([Sided()], mirror=True)) and not both <= set(captions_of([Sided()]))
+    with pytest.raises(ValueError, match="Mirror: expected a fraction from 0 to 1, got 2"):
+        dataclasses.replace(CONFIG, mirror=2)
 
 
 # ------------------------------------------------------------------ the commands

@@ -18,6 +18,7 @@ from tests.test_training import Gradients, encode
 
 COSTS = {  # scales, million parameters, GFLOP of one pass with a prompt of 16 tokens
     "compact": ((32, 64, 128, 256, 512), 15.38, 17.25),
+    "vista": ((32, 64, 128, 256, 512), 18.52, 27.67),
     "paper": ((128, 256, 512), 14.81, 13.81),
     "paper-scale": ((128, 256, 512), 506.9, 1387.52),
     "ladder-64-256": ((64, 128, 256), 15.28, 4.97),

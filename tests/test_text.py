@@ -83,6 +83,18 @@ def test_weights_are_frozen_and_without_dropout(tiny_encoder: TextEncoder) -> No
     assert torch.equal(tiny_encoder.encode(CAPTIONS).tokens, tiny_encoder.encode(CAPTIONS).tokens)
 
 
+def test_loading_first_leaves_devices_as_they_are(tiny_encoder_folder: Path) -> None:
+    """transformers replaces torch.linspace while it loads, and torch remembers what it finds when a device is first set."""
+    program = f"""
+import torch
+from layered.text import TextEncoder
+TextEncoder.from_pretrained({str(tiny_encoder_folder)!r})
+with torch.device("meta"):
+    assert torch.linspace(0, 1, 3).device.type == "meta"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_t5_and_clip_encoders_load_from_a_folder(tmp_path: Path) -> None:
     from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5ForConditionalGeneration
 

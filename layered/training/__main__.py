@@ -62,6 +62,12 @@ def _add_text_noise_and_loss(parser: argparse.ArgumentParser) -> None:
         "--text-noise", type=float, default=USUAL.text_noise, help="noise on the text states, in units of their own deviation"
     )
     text.add_argument("--token-dropout", type=float, default=USUAL.token_dropout, help="fraction of the tokens that is hidden")
+    text.add_argument(
+        "--mirror",
+        type=float,
+        default=USUAL.mirror,
+        help="fraction of the pictures that are shown mirrored, with «left» and «right» swapped in their captions",
+    )
     noise = parser.add_argument_group("noise and schedule")
     noise.add_argument("--noise", choices=SHARED_NOISE, default=USUAL.noise, help="how the scales share their noise")
     noise.add_argument(
@@ -126,6 +132,7 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
             seed=options.seed,
             text_noise=options.text_noise,
             token_dropout=options.token_dropout,
+            mirror=options.mirror,
             noise=options.noise,
             independent=options.independent,
             noise_slack=options.noise_slack,

@@ -16,6 +16,7 @@ from layered.layers import TextStates
 from layered.prediction import noisy
 from layered.pyramid import image_pyramid, noise_pyramid
 from layered.schedule import Schedule, shifted_cosine_logsnr, time_of_logsnr
+from layered.training.captions import mirrored
 from layered.training.crops import nested_windows
 from layered.training.plan import LOGIT_OF_TIME, LOGSNR_OF_TOP, UNIFORM_TIME, StageConfig, TrainConfig
 from layered.training.sources import Source
@@ -123,6 +124,10 @@ class Batches:
         generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + self.number) * 2**24 + step)
         stage, count = self.stage, self.stage.batch
         pictures, captions = self.source.draw(count, generator, self.part)
+        if self.config.mirror:
+            turned = (torch.rand(count, generator=generator) < self.config.mirror)[self.part]
+            pictures = torch.where(turned.to(pictures.device)[:, None, None, None], pictures.flip(-1), pictures)
+            captions = [mirrored(text) if turn else text for text, turn in zip(captions, turned.tolist(), strict=True)]
         shifts = draw_shifts(self.config, self.scales, count, generator)
         t = draw_times(stage, shifts.scale(-1), generator)
         if stage.steps is not None:

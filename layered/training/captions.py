@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,19 @@ ABOUT, SHARD = "about.json", "states-{:05d}.safetensors"
 CAPTIONS_A_SHARD = 4096
 ENCODED_AT_ONCE = 16
 ENCODED_ON_DEVICE = 1024
+PADDED_TO = 16  # tokens
 MEMORY_AT_MOST = 512 * 2**20  # bytes of states in memory
 
 States = tuple[Tensor, Tensor]  # of one caption, in half precision: tokens (L, D), pooled (D,)
 Encode = Callable[[list[str]], TextStates]
+
+
+_SIDES = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
+
+
+def mirrored(caption: str) -> str:
+    """The caption of the mirrored picture: what is said to be left is right, and the other way round."""
+    return re.sub(r"\b([Ll]eft|[Rr]ight)\b", lambda side: _SIDES[side[0]], caption)
 
 
 def encode_each(encode: Encode, captions: Iterable[str], device: str = "cpu", autocast: bool = False) -> dict[str, States]:
@@ -88,7 +98,8 @@ def _bytes(states: States) -> int:
 class ResidentStates:
     """The states of all captions that will be asked for, encoded once and kept on the device in half precision.
 
-    Every batch is padded to the longest caption of all, so that its shape never changes and a compiled network stays as it is.
+    Every batch is padded to the longest caption of all, and that to a multiple of ``PADDED_TO``: so its shape never changes, a
+    compiled network stays as it is, and what was compiled for other captions of about this length is found again.
     """
 
     def __init__(self, encode: Encode, captions: Iterable[str], device: str) -> None:
@@ -103,7 +114,7 @@ class ResidentStates:
             pooled.append(states.pooled.half())
         self._tokens, self._lengths, self._pooled = torch.cat(tokens), torch.cat(lengths), torch.cat(pooled)
         self._starts = self._lengths.cumsum(0) - self._lengths
-        self._longest = int(self._lengths.max())
+        self._longest = -(-int(self._lengths.max()) // PADDED_TO) * PADDED_TO
 
     def __call__(self, captions: list[str]) -> TextStates:
         """States of a batch of captions in float32; KeyError for one that was not named at the beginning."""
@@ -243,13 +254,14 @@ def _write_about(folder: Path, about: dict[str, Any]) -> None:
 # ------------------------------------------------------------------ the command
 
 
-def captions_of(sources: Sequence[Source]) -> Iterator[str]:
+def captions_of(sources: Sequence[Source], mirror: bool = False) -> Iterator[str]:
     """All captions that training on these sources may ask for, and the prompts of its sample sheets.
 
-    Raises ValueError, before the first, where a source has captions without end.
+    ``mirror``: those of mirrored pictures too. Raises ValueError, before the first, where a source has captions without end.
     """
     parts = [source.captions() for source in sources]
-    return (caption for part in (SHEET_PROMPTS, *parts) for caption in part)
+    captions = (caption for part in (SHEET_PROMPTS, *parts) for caption in part)
+    return (text for caption in captions for text in ({caption, mirrored(caption)} if mirror else {caption}))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -260,13 +272,14 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--data", nargs="+", required=True, help="caches of vistas, or folders of pictures with metadata.jsonl")
     parser.add_argument("--out", type=Path, required=True, help="folder of the states; one that was not finished is continued")
+    parser.add_argument("--mirror", action="store_true", help="those of mirrored pictures too, for training with --mirror")
     parser.add_argument("--text-encoder", help="folder or name of the text encoder (default: the bundled MiniLM)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
     options = parser.parse_args(arguments)
     torch.set_num_threads(max(1, options.threads))
     try:
-        captions = captions_of(open_sources(options.data, (1,), seed=0, device="cpu"))
+        captions = captions_of(open_sources(options.data, (1,), seed=0, device="cpu"), options.mirror)
         encoder = TextEncoder.from_pretrained(options.text_encoder, device=options.device)
         count = write_states(options.out, encoder, tqdm(captions, unit=" captions"))
     except (ImportError, OSError, ValueError) as error:

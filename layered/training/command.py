@@ -173,7 +173,7 @@ def carry_out(
         if options.text_states:
             captions_of(sources)  # refuses captions without end
         if options.resident:
-            encode = ResidentStates(encode, captions_of(sources), options.device)
+            encode = ResidentStates(encode, captions_of(sources, bool(config.mirror)), options.device)
     except (ImportError, OSError, ValueError) as error:
         raise SystemExit(f"--data: {error}") from error
     sheet_text = encode(sheet_prompts(sources[0])).to(options.device)

@@ -108,6 +108,8 @@ class Trainer:
 
     def _stage(self, index: int, progress: Progress, resumed: bool) -> None:
         stage = self.plan[index]
+        if stage in self.compiled:
+            torch.compiler.reset()  # what was compiled for other stages would count towards dynamo's limit of variants
         self.model.eval().requires_grad_(False)
         for size in stage.train:
             for module in self.model.level_modules(size):

@@ -55,6 +55,7 @@ class TrainConfig:
     text_dropout: float = 0.1  # captions left out, for classifier-free guidance
     text_noise: float = 0.0  # on the text states, in units of their own deviation; see ``TextStates.blurred``
     token_dropout: float = 0.0  # tokens hidden from attention
+    mirror: float = 0.0  # pictures shown mirrored, with left and right swapped in their captions
     noise: NoiseMode = "sinc"  # how the scales share their noise: sinc, box or bilinear
     independent: float = 0.3  # fraction of the samples whose noise is independent between scales instead; 1: of all
     noise_slack: float = 0.0  # up to this part of every scale's shared noise is its own; see ``batches.loosened``
@@ -77,7 +78,7 @@ class TrainConfig:
                 f"Shared noise: expected one of {', '.join(SHARED_NOISE)}, got {self.noise!r}; "
                 "independent noise is a fraction of the samples."
             )
-        for name in ("independent", "noise_slack", "text_dropout", "token_dropout"):
+        for name in ("independent", "noise_slack", "text_dropout", "token_dropout", "mirror"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ValueError(f"{name.replace('_', ' ').capitalize()}: expected a fraction from 0 to 1, got {value}.")
         if self.shifts is not None:
