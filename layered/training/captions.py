@@ -1,4 +1,4 @@
-"""Text states of captions: remembered while training, or written beforehand with ``python -m layered.training.captions``.
+"""Captions of mirrored pictures, and text states: remembered, or written beforehand with ``python -m layered.training.captions``.
 
 The frozen encoder would otherwise take a third of the time of a small base's step, and a large one (T5) memory besides.
 """
