@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from layered.training.captions import PADDED_TO, ResidentStates, captions_of
 from layered.training.crops import nested_windows
 from layered.training.resident import ResidentVistas
 from layered.training.sources import CachedVistas, open_sources
-from layered.world.cache import build_cache
+from layered.world.cache import build_cache, load_cache
 from tests.test_captions import CAPTIONS, Words
 from tests.test_training import CONFIG, Gradients, encode, plan, trainer
 from tests.test_unet import tiny
@@ -42,6 +43,30 @@ def test_resident_pictures_are_those_on_disk(caches: list[Path]) -> None:
         ours, theirs = (source.draw(9, torch.Generator().manual_seed(3), part) for source in (held, read))
         assert torch.equal(ours[0], theirs[0]) and ours[1] == theirs[1]
     assert list(held.captions()) == list(read.captions())
+
+
+def test_larger_pictures_are_averaged_to_the_finest_scale_and_drawn_from_with_those_of_its_size(
+    caches: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resident, "AVERAGED_AT_ONCE", 2)
+    small = build_cache(tmp_path / "small", seed=3, count=2, size=32, progress=False)
+    (source,) = open_sources([str(caches[0]), str(small)], (16, 32), 0, "cpu", resident=True)
+    assert (source.size, len(source), source.pixels.dtype) == (32, 5, torch.uint8)
+    pictures = torch.from_numpy(np.array(load_cache(caches[0])[0])).double()
+    mean = (pictures[:, ::2, ::2] + pictures[:, ::2, 1::2] + pictures[:, 1::2, ::2] + pictures[:, 1::2, 1::2]) / 4
+    assert (source.pixels[:3] - mean).abs().max() <= 0.5
+    assert torch.equal(source.pixels[3:], torch.from_numpy(np.array(load_cache(small)[0])))
+    sizes = [source.size for source in open_sources([str(caches[0]), str(small)], (16, 32, 64), 0, "cpu", resident=True)]
+    assert sizes == [32, 64]  # what a finer stage needs stays as large
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_pictures_have_as_many_captions_as_are_asked_for(caches: list[Path], held: bool) -> None:
+    names = list(map(str, caches))
+    usual, one = (open_sources(names, (64,), 0, "cpu", held, count)[0] for count in (4, 1))
+    assert list(one.captions()) == list(usual.captions())[::4]
+    drawn = one.draw(40, torch.Generator().manual_seed(0))[1]
+    assert set(drawn) == set(one.captions())
 
 
 def test_captions_are_the_same_from_many_processes(caches: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,13 @@ import json
 import re
 
 import numpy as np
+import pytest
 
 from layered.world import HELD_OUT, VOCABULARY, Vistas, VistaSpec, caption
+from layered.world import phrases as all_phrases
+from layered.world import words as plain_words
 from layered.world.kinds import KINDS
+from layered.world.phrases import COLOUR_WORDS, KIND_WORDS, STYLE_AFTER, STYLE_BEFORE, TERRAIN_WORDS
 from layered.world.spec import (
     COLOURS,
     GROUNDS,
@@ -25,7 +29,7 @@ from layered.world.spec import (
     ObjectSpec,
     group_reach,
 )
-from layered.world.words import COLOUR_WORDS, COUNT_WORDS, KIND_WORDS, STYLE_AFTER, STYLE_BEFORE, TERRAIN_WORDS, plural
+from layered.world.words import COUNT_WORDS, plural
 
 
 def test_plausible_places() -> None:
@@ -79,9 +83,9 @@ def _held_out() -> list[str]:
 
 
 def test_words_held_out_are_in_no_caption() -> None:
-    words = _held_out()
-    assert len(words) == len(set(words)) >= 60
-    assert not set(words) & VOCABULARY
+    held = _held_out()
+    assert len(held) == len(set(held)) >= 60
+    assert not set(held) & VOCABULARY
     known = {
         "colour": COLOURS,
         "kind": KINDS,
@@ -102,6 +106,27 @@ def test_words_held_out_are_in_no_caption() -> None:
     assert sum(map(len, HELD_OUT["kind"].values())) >= 30 and sum(map(len, HELD_OUT["colour"].values())) >= 14
 
 
+def test_further_phrases_mean_one_thing_each_and_are_said_half_as_often() -> None:
+    tables = {name: table for name, table in vars(all_phrases).items() if name.isupper()}
+    assert len(tables) >= 14
+    for name, table in tables.items():
+        told = getattr(plain_words, name)
+        every = [phrase for value in table.values() for phrase in set(value)]
+        assert len(every) == len(set(every)), name  # no phrase for two values
+        for value, listed in table.items():
+            further = [phrase for phrase in listed if phrase not in told[value]]
+            assert further and len(further) == len(set(further)), (name, value)
+            assert all(listed.count(phrase) == 2 * told[value].count(phrase) for phrase in told[value]), (name, value)
+    texts = " ".join(caption(spec, variant) for spec in Vistas(8).specs(0, 800) for variant in range(3))
+    counted = [texts.count(f" {noun} ") for noun in ("lighthouse tower", "harbour lighthouse")]
+    assert counted[0] > counted[1] > 0
+
+
+def test_phrases_for_a_value_that_is_not_there_are_refused() -> None:
+    with pytest.raises(ValueError, match="Further phrases for green, which the table does not have"):
+        all_phrases._with({"red": ("red",)}, {"red": "scarlet", "green": "lime"})
+
+
 def test_captions_use_known_words_and_tell_the_truth() -> None:
     seen: set[str] = set()
     for spec in Vistas(5).specs(0, 1500):
@@ -119,9 +144,8 @@ def test_captions_use_known_words_and_tell_the_truth() -> None:
             shows = spec.terrain in SEASONAL or spec.ground in SEASONAL
             assert f"in {season}" not in together or spec.season == season and shows
         for terrain, phrases in TERRAIN_WORDS.items():
-            assert terrain == spec.terrain or not any(p in together for p in phrases if " " in p and p not in ("pine trees",)), (
-                together
-            )
+            telling = [phrase for phrase in phrases if " " in phrase and phrase != "pine trees"]
+            assert terrain == spec.terrain or not re.search(rf"\b({'|'.join(telling)})\b", together), together
         for style in STYLES:
             said = any(t.startswith(STYLE_BEFORE[style]) or t.endswith(STYLE_AFTER[style]) for t in texts)
             assert not said or spec.style == style, texts

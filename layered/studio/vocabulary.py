@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from layered.vocabulary import words_of
-from layered.world import words as world
+from layered.world import phrases as world
+from layered.world import words as plain
 from layered.world.caption import VOCABULARY
 from layered.world.heldout import HELD_OUT
 
@@ -16,8 +17,8 @@ MOST = 5000  # words of a checkpoint's own that the page lists
 GROUPS: tuple[tuple[str, tuple[Phrases, ...]], ...] = (
     ("Objects", (world.KIND_WORDS,)),
     ("Colours", (world.COLOUR_WORDS,)),
-    ("Patterns", (world.PATTERN_BEFORE, world.PATTERN_AFTER)),
-    ("Counts", (world.COUNT_WORDS,)),
+    ("Patterns", (plain.PATTERN_BEFORE, plain.PATTERN_AFTER)),
+    ("Counts", (plain.COUNT_WORDS,)),
     ("Sizes", (world.SIZE_WORDS,)),
     ("Places", (world.PLACE_WORDS,)),
     ("Times of day", (world.TIME_PHRASES,)),

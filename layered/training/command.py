@@ -21,7 +21,7 @@ from layered.training.errors import TrainingError
 from layered.training.loop import Trainer, new_model
 from layered.training.plan import StageConfig, TrainConfig
 from layered.training.sheet import SHEET_PROMPTS, draw_sheet
-from layered.training.sources import Source, open_sources
+from layered.training.sources import CAPTIONS_EACH, Source, open_sources
 from layered.training.state import Progress
 from layered.training.team import Team
 from layered.unet import LayeredUNet
@@ -42,6 +42,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="hold the caches and the states of all their captions in the device's memory: for accelerators, which would "
         "otherwise wait for them",
+    )
+    parser.add_argument(
+        "--captions",
+        type=int,
+        default=CAPTIONS_EACH,
+        help=f"captions of each picture of a cache, which are drawn from in turn (default: {CAPTIONS_EACH}); with --resident all "
+        "are encoded beforehand, which takes time",
     )
     parser.add_argument("--minutes", type=float, nargs="+", help="budget of each stage")
     parser.add_argument("--pictures", type=int, nargs="+", help="the same in pictures seen instead of minutes")
@@ -79,6 +86,8 @@ def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace, 
     for name in ("minutes", "pictures"):
         if not all(0 <= value < math.inf for value in getattr(options, name) or ()):
             parser.error(f"--{name} are numbers from 0 up")
+    if options.captions < 1:
+        parser.error("--captions is a number of captions: at least 1")
     if not all(batch >= 1 for batch in options.batch or ()):
         parser.error("--batch is a number of pictures: at least 1")
     if not all(0 < rate < math.inf for rate in options.lr or ()):
@@ -169,7 +178,9 @@ def carry_out(
     if width != model.config.text_width:
         raise SystemExit(f"The text encoder {encoder} is {width} wide, the network takes {model.config.text_width}.")
     try:
-        sources = open_sources(options.data, model.config.scales, options.seed, options.device, options.resident)
+        sources = open_sources(
+            options.data, model.config.scales, options.seed, options.device, options.resident, options.captions
+        )
         if options.text_states:
             captions_of(sources)  # refuses captions without end
         if options.resident:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from einops import reduce
 from torch import Tensor
 
 from layered.world import VOCABULARY, caption
 from layered.world.cache import open_cache
 from layered.world.spec import VistaSpec
 
+AVERAGED_AT_ONCE = 1024  # pictures
 LINES_A_JOB = 4096  # descriptions whose captions one process makes at a time
 
 
@@ -28,11 +30,14 @@ class ResidentVistas:
 
     words = VOCABULARY
 
-    def __init__(self, folders: Sequence[str | Path], device: str, captions: int = 4) -> None:
-        """Raises FileNotFoundError for a folder without a cache. Memory: 3 size² bytes per picture."""
+    def __init__(self, folders: Sequence[str | Path], device: str, captions: int = 4, size: int | None = None) -> None:
+        """``size``: larger pictures are averaged down to it; None: all are of one size, and stay as they are.
+
+        Raises FileNotFoundError for a folder without a cache. Memory: 3 size² bytes per picture.
+        """
         caches = [open_cache(folder) for folder in folders]
-        self.size, self.captions_each = caches[0][0].shape[1], captions
-        self.pixels = torch.cat([torch.from_numpy(np.array(pictures)).to(device) for pictures, _ in caches])  # (N, S, S, 3) uint8
+        self.size, self.captions_each = size or caches[0][0].shape[1], captions
+        self.pixels = torch.cat([_resident(pictures, self.size, device) for pictures, _ in caches])  # (N, S, S, 3) uint8
         self._captions = _captions([line for _, lines in caches for line in lines], captions)
 
     def __len__(self) -> int:
@@ -50,6 +55,17 @@ class ResidentVistas:
 
     def prompts(self, count: int) -> list[str]:
         return []
+
+
+def _resident(pictures: np.ndarray, size: int, device: str) -> Tensor:
+    """Pictures (N, S, S, 3) on the device, each of their pixels the mean of those that it covers: (N, size, size, 3) uint8."""
+    parts = []
+    for start in range(0, len(pictures), AVERAGED_AT_ONCE):
+        part = torch.from_numpy(np.array(pictures[start : start + AVERAGED_AT_ONCE])).to(device)
+        if part.shape[1] != size:
+            part = reduce(part.float(), "n (h a) (w b) c -> n h w c", "mean", h=size, w=size).round().to(torch.uint8)
+        parts.append(part)
+    return torch.cat(parts) if parts else torch.empty(0, size, size, 3, dtype=torch.uint8, device=device)
 
 
 def as_pictures(pixels: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from layered.world import VOCABULARY, Vistas, caption, render
 from layered.world.cache import cache_size, load_cache
 from layered.world.spec import VistaSpec
 
+CAPTIONS_EACH = 4  # of every picture of a cache, unless more or fewer are asked for
 RENDERED_AT_LEAST = 128  # pixels on a side of vistas that are rendered on the way, unless the network is smaller
 
 
@@ -57,7 +58,7 @@ class CachedVistas:
 
     words = VOCABULARY
 
-    def __init__(self, *folders: str | Path, captions: int = 4) -> None:
+    def __init__(self, *folders: str | Path, captions: int = CAPTIONS_EACH) -> None:
         self.caches = [load_cache(folder) for folder in folders]
         self.size, self.captions_each = self.caches[0][0].shape[1], captions
 
@@ -153,11 +154,14 @@ class Together:
         return [prompt for in_turn in zip(*filter(None, each), strict=True) for prompt in in_turn][:count]
 
 
-def open_sources(data: Sequence[str], scales: Sequence[int], seed: int, device: str, resident: bool = False) -> list[Source]:
+def open_sources(
+    data: Sequence[str], scales: Sequence[int], seed: int, device: str, resident: bool = False, captions: int = CAPTIONS_EACH
+) -> list[Source]:
     """What ``--data`` names: caches of vistas, folders of pictures, sets of 🤗 Datasets; vistas rendered on the way for nothing.
     One source per size, small ones first. Raises what the sources raise.
 
-    ``resident``: caches of vistas are put into the device's memory; ValueError where there is anything else.
+    ``resident``: caches of vistas are put into the device's memory, at the finest scale where they are larger; ValueError where
+    there is anything else. ``captions``: how many each picture of a cache has.
 
     A set of pictures is read once per scale, so that a small stage decodes small pictures. Vistas are rendered at the size of a
     stage too, but not below ``RENDERED_AT_LEAST``, where they would no longer be the large ones' averages.
@@ -168,10 +172,16 @@ def open_sources(data: Sequence[str], scales: Sequence[int], seed: int, device: 
         sizes = sorted({min(max(size, RENDERED_AT_LEAST), scales[-1]) for size in scales})
         return [LiveVistas(size, seed, device) for size in sizes]
     caches = [name for name in data if (Path(name) / "world.json").exists()]
-    by_size = [list(folders) for _, folders in itertools.groupby(sorted(caches, key=cache_size), cache_size)]
+
+    def side(folder: str) -> int:
+        """That of a cache's pictures as they are held."""
+        size = cache_size(folder)
+        return scales[-1] if resident and size > scales[-1] and size % scales[-1] == 0 else size
+
+    by_size = [(size, list(folders)) for size, folders in itertools.groupby(sorted(caches, key=side), side)]
     if resident:
-        return [ResidentVistas(folders, device) for folders in by_size]
-    sources: list[Listed] = [CachedVistas(*folders) for folders in by_size]
+        return [ResidentVistas(folders, device, captions, size) for size, folders in by_size]
+    sources: list[Listed] = [CachedVistas(*folders, captions=captions) for _, folders in by_size]
     sources += [PictureSet(name, size) for name in data if name not in caches for size in scales]
     same = itertools.groupby(sorted(sources, key=lambda source: source.size), lambda source: source.size)
     grouped = [tuple(group) for _, group in same]

@@ -8,16 +8,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from layered.world.heldout import HELD_OUT
-from layered.world.spec import SEASONAL, SKY_KINDS, WATER, ObjectSpec, VistaSpec
-from layered.world.words import (
+from layered.world.phrases import (
     BODY_WORDS,
     COLOUR_WORDS,
-    COUNT_WORDS,
     GROUND_WORDS,
     KIND_WORDS,
-    OPENINGS,
-    PATTERN_AFTER,
-    PATTERN_BEFORE,
     PLACE_WORDS,
     SEASON_PHRASES,
     SEASON_TAGS,
@@ -29,8 +24,9 @@ from layered.world.words import (
     TIME_TAGS,
     WEATHER_PHRASES,
     WEATHER_TAGS,
-    plural,
 )
+from layered.world.spec import SEASONAL, SKY_KINDS, WATER, ObjectSpec, VistaSpec
+from layered.world.words import COUNT_WORDS, OPENINGS, PATTERN_AFTER, PATTERN_BEFORE, plural
 
 __all__ = ["HELD_OUT", "VOCABULARY", "caption"]
 
@@ -68,6 +64,11 @@ _CLAIMS: tuple[tuple[str, Callable[[VistaSpec], bool]], ...] = (
     ("flower", _green),
     ("golden wheat", lambda s: s.season in ("summer", "autumn")),
     ("ripe", lambda s: s.season in ("summer", "autumn")),
+    ("ears of corn", lambda s: s.season in ("summer", "autumn")),
+    ("blooming", _green),
+    ("daisies", _green),
+    ("poppies", _green),
+    ("hay", _green),
 )
 
 

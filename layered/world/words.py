@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def _table(phrases: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def table(phrases: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Phrases by value, from texts that part them by bars."""
     return {value: tuple(phrase.strip() for phrase in text.split("|")) for value, text in phrases.items()}
 
 
-COLOUR_WORDS = _table(
+COLOUR_WORDS = table(
     {
         "red": "red | scarlet | ruby | cherry red | bright red | ruby red | blood red | tomato red",
         "orange": "orange | tangerine | bright orange | pumpkin orange | amber | carrot orange",
@@ -24,7 +25,7 @@ COLOUR_WORDS = _table(
     }
 )
 
-KIND_WORDS = _table(
+KIND_WORDS = table(
     {
         "balloon": "balloon | hot air balloon | hot-air balloon | air balloon",
         "airship": "airship | blimp | dirigible | air ship",
@@ -74,9 +75,9 @@ PATTERN_AFTER = {
     "plain": ("without stripes",),
 }
 
-SIZE_WORDS = _table({"small": "small | little | tiny | distant", "large": "large | big | giant | great"})
+SIZE_WORDS = table({"small": "small | little | tiny | distant", "large": "large | big | giant | great"})
 
-PLACE_WORDS = _table(
+PLACE_WORDS = table(
     {
         "left": "on the left | at the left | to the left | on the left side | at left",
         "centre": "in the middle | in the centre | in the center | at the centre | in the middle of the picture",
@@ -84,7 +85,7 @@ PLACE_WORDS = _table(
     }
 )
 
-TIME_PHRASES = _table(
+TIME_PHRASES = table(
     {
         "dawn": "at dawn | at sunrise | in the early morning | at daybreak | at first light | in the morning | as the sun rises",
         "noon": "at noon | at midday | in broad daylight | by day | during the day | on a bright day | in the daylight",
@@ -96,7 +97,7 @@ TIME_PHRASES = _table(
         " | during the night",
     }
 )
-TIME_TAGS = _table(
+TIME_TAGS = table(
     {
         "dawn": "dawn | sunrise | daybreak | early morning | morning | first light",
         "noon": "noon | midday | day | daylight | bright day",
@@ -107,7 +108,7 @@ TIME_TAGS = _table(
     }
 )
 
-SEASON_PHRASES = _table(
+SEASON_PHRASES = table(
     {
         "spring": "in spring | in the spring | during spring | in fresh spring | in blossoming spring",
         "summer": "in summer | in the summer | during summer | in high summer",
@@ -115,7 +116,7 @@ SEASON_PHRASES = _table(
         "winter": "in winter | in the winter | during winter | in deep winter | in frosty winter",
     }
 )
-SEASON_TAGS = _table(
+SEASON_TAGS = table(
     {
         "spring": "spring | spring season | spring colours",
         "summer": "summer | summer season | high summer",
@@ -124,7 +125,7 @@ SEASON_TAGS = _table(
     }
 )
 
-WEATHER_PHRASES = _table(
+WEATHER_PHRASES = table(
     {
         "clear": "under a clear sky | in clear weather | with a clear sky | in fine weather",
         "cloudy": "under a cloudy sky | cloudy | with many clouds | under heavy clouds | in cloudy weather"
@@ -140,7 +141,7 @@ WEATHER_PHRASES = _table(
         " | under green polar lights",
     }
 )
-WEATHER_TAGS = _table(
+WEATHER_TAGS = table(
     {
         "clear": "clear sky | clear weather | clear | fine weather",
         "cloudy": "cloudy | clouds | overcast | cloudy sky",
@@ -153,7 +154,7 @@ WEATHER_TAGS = _table(
     }
 )
 
-TERRAIN_WORDS = _table(
+TERRAIN_WORDS = table(
     {
         "snowy mountains": "snowy mountains | snow-covered mountains | white mountains | snowy peaks | the snowy alps"
         " | mountains with snow | icy mountains",
@@ -168,7 +169,7 @@ TERRAIN_WORDS = _table(
         "none": "a flat horizon | an open horizon | a wide horizon",
     }
 )
-GROUND_WORDS = _table(
+GROUND_WORDS = table(
     {
         "lake": "a lake | a calm lake | still water | a mountain lake | the lake | a quiet lake | a lake with reflections",
         "sea": "the sea | the open sea | a blue sea | the waves | a wavy sea | sea waves | the seaside water",
@@ -181,7 +182,7 @@ GROUND_WORDS = _table(
         "wheat field": "a wheat field | golden wheat | a cornfield | fields of wheat | ripe wheat | a field of grain",
     }
 )
-BODY_WORDS = _table(
+BODY_WORDS = table(
     {
         "sun": "the sun | sun | a shining sun | a bright sun | sunshine with the sun",
         "full moon": "a full moon | full moon | the moon | a round moon | a bright moon",
@@ -189,7 +190,7 @@ BODY_WORDS = _table(
     }
 )
 
-STYLE_BEFORE = _table(
+STYLE_BEFORE = table(
     {
         "natural": "a photo of | a photograph of | a natural view of | a lifelike picture of | a photo-like view of",
         "watercolour": "a watercolour of | a watercolor of | a watercolour painting of | a watercolor picture of | a painting of"
@@ -200,7 +201,7 @@ STYLE_BEFORE = _table(
         "neon": "a neon picture of | neon art of | a neon light picture of | a glowing neon image of | neon lines of",
     }
 )
-STYLE_AFTER = _table(
+STYLE_AFTER = table(
     {
         "natural": "photo | photograph | natural colours | lifelike | photo-like",
         "watercolour": "in watercolour | watercolour | in watercolors | watercolor painting | painted in watercolours"
