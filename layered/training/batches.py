@@ -20,6 +20,7 @@ from layered.training.captions import mirrored
 from layered.training.crops import nested_windows
 from layered.training.plan import LOGIT_OF_TIME, LOGSNR_OF_TOP, UNIFORM_TIME, StageConfig, TrainConfig
 from layered.training.sources import Source
+from layered.training.transfer import sent
 from layered.unet import Window
 
 
@@ -126,7 +127,7 @@ class Batches:
         pictures, captions = self.source.draw(count, generator, self.part)
         if self.config.mirror:
             turned = (torch.rand(count, generator=generator) < self.config.mirror)[self.part]
-            pictures = torch.where(turned.to(pictures.device)[:, None, None, None], pictures.flip(-1), pictures)
+            pictures = torch.where(sent(turned, pictures.device)[:, None, None, None], pictures.flip(-1), pictures)
             captions = [mirrored(text) if turn else text for text, turn in zip(captions, turned.tolist(), strict=True)]
         shifts = draw_shifts(self.config, self.scales, count, generator)
         t = draw_times(stage, shifts.scale(-1), generator)
@@ -138,12 +139,12 @@ class Batches:
         noise_seed = int(torch.randint(0, 2**31, (1,), generator=generator))
         shifts, t = shifts.of(self.part), t[self.part]
         windows = {size: window.of(self.part) for size, window in windows.items()}
-        text = self._text(captions, noise_seed).drop(dropped[self.part].to(self.device))
+        text = self._text(captions, noise_seed).drop(sent(dropped[self.part], self.device))
 
-        x0 = image_pyramid(pictures.to(self.device), self.scales)
+        x0 = image_pyramid(sent(pictures, self.device), self.scales)
         eps = self._noise(count, independent, noise_seed, windows)
         drawn = {size: shifted_cosine_logsnr(t, *shifts.scale(index)) for index, size in enumerate(self.scales)}
-        logsnr = {size: value.clamp(max=self.schedule.ceiling).to(self.device) for size, value in drawn.items()}
+        logsnr = {size: sent(value.clamp(max=self.schedule.ceiling), self.device) for size, value in drawn.items()}
         x0 = {size: windows[size].crop(x) if size in windows else x for size, x in x0.items()}
         z = {size: noisy(x0[size], eps[size], logsnr[size]) for size in self.scales}
         shared = (torch.arange(count, device=self.device) >= independent).float()[self.part]

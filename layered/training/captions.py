@@ -25,6 +25,7 @@ from layered.text import TextEncoder
 from layered.training.errors import TrainingError
 from layered.training.sheet import SHEET_PROMPTS
 from layered.training.sources import Source, open_sources
+from layered.training.transfer import sent
 
 FORMAT, VERSION = "layered-diffusion-text-states", 1
 ABOUT, SHARD = "about.json", "states-{:05d}.safetensors"
@@ -118,7 +119,7 @@ class ResidentStates:
 
     def __call__(self, captions: list[str]) -> TextStates:
         """States of a batch of captions in float32; KeyError for one that was not named at the beginning."""
-        rows = torch.tensor([self._rows[text] for text in captions], device=self._tokens.device)
+        rows = sent(torch.tensor([self._rows[text] for text in captions]), self._tokens.device)
         place = torch.arange(self._longest, device=rows.device)
         mask = place < self._lengths[rows, None]
         cells = (self._starts[rows, None] + place).clamp(max=len(self._tokens) - 1)

@@ -45,6 +45,29 @@ def batch_losses(model: LayeredUNet, batch: Batch, train: Sequence[int], config:
     return scale_losses(model.config, x0_hat, batch.x0, batch.logsnr, config.loss)
 
 
+class _Running:
+    """Running means of the losses. A step's are read when the next one is under way, so that a GPU never waits for that."""
+
+    def __init__(self, team: Team) -> None:
+        self.team, self.means, self._last = team, dict[int, float](), dict[int, Tensor]()
+
+    def add(self, losses: dict[int, Tensor]) -> None:
+        """Those of a step that was just begun."""
+        self._read()
+        self._last = losses
+
+    def all(self) -> dict[int, float]:
+        """The means, with the last step's losses."""
+        self._read()
+        return self.means
+
+    def _read(self) -> None:
+        told = self.team.mean([float(loss) for loss in self._last.values()]) if self._last else []
+        for size, loss in zip(self._last, told, strict=True):
+            self.means[size] = 0.98 * self.means.get(size, loss) + 0.02 * loss
+        self._last = {}
+
+
 class Trainer:
     """One run: a model, a plan and a folder that holds its state."""
 
@@ -133,7 +156,7 @@ class Trainer:
     def _train(self, stage: StageConfig, progress: Progress, optimizers, ema: PowerEMA, batches: Batches) -> None:
         """The steps of one stage until its budget is spent."""
         mark = last_save = time.perf_counter()
-        running: dict[int, float] = {}
+        running = _Running(self.team)
         quiet = not self.team.leads
         with tqdm(desc=stage.name, unit=" pictures", initial=progress.pictures, mininterval=5, disable=quiet) as bar:
             for batch in batches.ahead(progress.step):
@@ -141,22 +164,20 @@ class Trainer:
                 if done >= 1:
                     break
                 rate = learning_rate(stage, progress.step, done)
-                losses = self._step(batch, stage, optimizers, rate, progress.step)
+                running.add(self._step(batch, stage, optimizers, rate, progress.step))
                 ema.update(self.model, progress.step)
                 progress.step += 1
                 progress.pictures += stage.batch
-                for size, loss in losses.items():
-                    running[size] = 0.98 * running.get(size, loss) + 0.02 * loss
                 bar.update(stage.batch)
-                bar.set_postfix({f"loss {size}": f"{loss:.4f}" for size, loss in running.items()}, refresh=False)
+                bar.set_postfix({f"loss {size}": f"{loss:.4f}" for size, loss in running.means.items()}, refresh=False)
                 now = time.perf_counter()
                 progress.seconds += now - mark
                 if now - last_save > self.save_seconds:
-                    self._log(stage, progress, running, rate)
+                    self._log(stage, progress, running.all(), rate)
                     self._save(progress, stage, ema, optimizers)
                     now = last_save = time.perf_counter()  # saving and drawing sheets are not training
                 mark = now
-        self._log(stage, progress, running, 0.0)
+        self._log(stage, progress, running.all(), 0.0)
 
     def _losses(self, batch: Batch, stage: StageConfig, step: int) -> dict[int, Tensor]:
         """What optimisation step number ``step`` of the stage lowers, per scale."""
@@ -166,7 +187,7 @@ class Trainer:
         """The network as the stage runs it: compiled, or as it is."""
         return self.fast if stage in self.compiled else self.model
 
-    def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float, step: int) -> dict[int, float]:
+    def _step(self, batch: Batch, stage: StageConfig, optimizers, rate: float, step: int) -> dict[int, Tensor]:
         with self._dropout(stage, step):
             losses = self._losses(batch, stage, step)
         weighted_sum(losses, self.scale_weights).backward()
@@ -178,7 +199,7 @@ class Trainer:
                 group["lr"] = rate
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return dict(zip(losses, self.team.mean([float(loss.detach()) for loss in losses.values()]), strict=True))
+        return {size: loss.detach() for size, loss in losses.items()}
 
     @contextlib.contextmanager
     def _dropout(self, stage: StageConfig, step: int) -> Iterator[None]:

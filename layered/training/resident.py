@@ -14,6 +14,7 @@ import torch
 from einops import reduce
 from torch import Tensor
 
+from layered.training.transfer import sent
 from layered.world import VOCABULARY, caption
 from layered.world.cache import open_cache
 from layered.world.spec import VistaSpec
@@ -46,7 +47,7 @@ class ResidentVistas:
     def draw(self, count: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, list[str]]:
         picks = torch.randint(0, len(self), (count,), generator=generator)[part]
         variants = torch.randint(0, self.captions_each, (count,), generator=generator)[part]
-        pixels = self.pixels[picks.to(self.pixels.device)]
+        pixels = self.pixels[sent(picks, self.pixels.device)]
         captions = [self._captions[row] for row in (picks * self.captions_each + variants).tolist()]
         return as_pictures(pixels), captions
 
