@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 
 import pytest
 import torch
@@ -87,6 +88,29 @@ def test_every_parameter_of_other_networks_learns_too(kind: str, tmp_path) -> No
     before = {name: p.clone() for name, p in run.model.named_parameters()}
     run.run()
     assert not [name for name, p in run.model.named_parameters() if torch.equal(p, before[name])]
+
+
+def test_the_log_has_the_losses_of_every_step_though_each_is_read_a_step_later(tmp_path, monkeypatch) -> None:
+    given, read = [], []
+
+    class Watched(Trainer):
+        def _step(self, *step):
+            given.append(super()._step(*step))
+            return given[-1]
+
+    float_of = torch.Tensor.__float__
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda tensor: read.append((id(tensor), len(given))) or float_of(tensor))
+    stages = [dataclasses.replace(stage, pictures=5 * stage.batch) for stage in plan()[:1]]
+    Watched(new_model(tiny(16), seed=3), stages, CONFIG, [Gradients()], encode, tmp_path).run()
+    monkeypatch.undo()
+    losses = [float(step[16]) for step in given]
+    mean = losses[0]
+    for loss in losses:
+        mean = 0.98 * mean + 0.02 * loss
+    (entry,) = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    assert entry["loss"] == {"16": pytest.approx(mean, abs=1e-5)} and len(losses) == 5
+    when = [next(steps for tensor, steps in read if tensor == id(step[16])) for step in given]
+    assert when == [2, 3, 4, 5, 5]  # when that many steps had been begun
 
 
 def test_only_the_levels_that_learn_drop_features(tmp_path) -> None:
