@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -127,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(max(1, options.threads))
     try:
         (model, _), (base, meta) = load_checkpoint(options.checkpoint), load_checkpoint(options.base)
-        _check(model, base)
+        _check(model, base)  # before the encoder is loaded and pictures are read
         fit = rebase(model, base, _batches(options, model, meta))
     except (CheckpointError, ImportError, OSError, ValueError) as error:
         raise SystemExit(str(error)) from error
@@ -149,7 +148,7 @@ def _batches(options: argparse.Namespace, model: LayeredUNet, meta: dict[str, An
         raise ValueError(f"--data: the pictures are smaller than the {stage.top} pixels that are needed: give larger ones.")
     encoder = TextEncoder.from_pretrained(options.text_encoder or meta.get("text_encoder"))
     batches = Batches(model.config, stage, config, fitting[0], CaptionMemory(encoder.encode), 1, "cpu")
-    return map(batches.make, itertools.islice(itertools.count(), options.batches))
+    return map(batches.make, range(options.batches))
 
 
 if __name__ == "__main__":

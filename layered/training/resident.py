@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from einops import reduce
 from torch import Tensor
 
+from layered.pyramid import downsample_image
 from layered.training.transfer import sent
 from layered.world import VOCABULARY, caption
 from layered.world.cache import open_cache
@@ -64,7 +64,7 @@ def _resident(pictures: np.ndarray, size: int, device: str) -> Tensor:
     for start in range(0, len(pictures), AVERAGED_AT_ONCE):
         part = torch.from_numpy(np.array(pictures[start : start + AVERAGED_AT_ONCE])).to(device)
         if part.shape[1] != size:
-            part = reduce(part.float(), "n (h a) (w b) c -> n h w c", "mean", h=size, w=size).round().to(torch.uint8)
+            part = downsample_image(part.permute(0, 3, 1, 2).float(), size).round().to(torch.uint8).permute(0, 2, 3, 1)
         parts.append(part)
     return torch.cat(parts) if parts else torch.empty(0, size, size, 3, dtype=torch.uint8, device=device)
 

@@ -176,7 +176,7 @@ def open_sources(
     def side(folder: str) -> int:
         """That of a cache's pictures as they are held."""
         size = cache_size(folder)
-        return scales[-1] if resident and size > scales[-1] and size % scales[-1] == 0 else size
+        return scales[-1] if resident and size in (scales[-1] << halvings for halvings in range(16)) else size
 
     by_size = [(size, list(folders)) for size, folders in itertools.groupby(sorted(caches, key=side), side)]
     if resident:

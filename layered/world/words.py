@@ -1,4 +1,7 @@
-"""The words of the captions, attribute by attribute. Phrases are separated by bars."""
+"""The plain words of the captions and of the evaluation's prompts, attribute by attribute; ``phrases`` adds further ones.
+
+Phrases are separated by bars.
+"""
 
 from __future__ import annotations
 
