@@ -20,6 +20,7 @@ from layered.evaluation.standard import StandardScoresError, check_standard
 from layered.pipeline import LayeredPipeline, draw_pictures
 from layered.pyramid import image_pyramid
 from layered.world import HELD_OUT, VOCABULARY, Vistas, render
+from layered.world.words import plural
 from tests.test_nested import NESTED, random_pipeline
 from tests.test_pipeline import checkpoint, pipeline  # noqa: F401 - fixtures
 from tests.test_probe import TINY, probe  # noqa: F401 - fixture
@@ -59,6 +60,16 @@ def test_long_and_short_prompts_keep_to_the_words_of_the_captions(which) -> None
     assert not any(claim.held_out for prompt in prompts for claim in prompt.claims)
     words = [len(prompt.text.split()) for prompt in prompts]
     assert max(words) <= 8 if which == "short" else sum(words) / len(words) > 12
+
+
+@pytest.mark.parametrize("which", PROMPT_SETS)
+def test_nothing_is_claimed_that_the_prompt_does_not_say(which) -> None:
+    words = {**SCENE_WORDS, **OBJECT_WORDS}
+    for prompt in draw_prompts(which, 200):
+        for claim in prompt.claims:
+            phrases = HELD_OUT[claim.attribute][claim.value] if claim.held_out else words[claim.attribute][claim.value]
+            forms = [form for phrase in phrases for form in (phrase, plural(phrase))]
+            assert any(re.sub("^an? ", "", form) in prompt.text for form in forms), (prompt.text, claim)
 
 
 def test_long_prompts_ask_for_every_attribute() -> None:
