@@ -151,7 +151,7 @@ def _long(spec: VistaSpec, rng: random.Random) -> Prompt:
     things = " and ".join(writer.object(item, said(item)) for item in spec.objects)
     terrain = spec.terrain != "none" and rng.random() < 0.85
     ground = not terrain or rng.random() < 0.85
-    land = " and ".join(writer.scene(name) for name, said_here in (("ground", ground), ("terrain", terrain)) if said_here)
+    land = " and ".join(writer.scene(name) for name, named in (("ground", ground), ("terrain", terrain)) if named)
     by = "on" if ground and spec.ground in WATER else "by" if ground else "in front of"
     text = f"{things} {'over' if spec.objects[0].kind in SKY_KINDS else by} {land}" if things else land
     if shows(spec, "season") and rng.random() < 0.5:
